@@ -1,0 +1,9 @@
+"""What a study is, how its cells are run, how its claims are judged."""
+
+from hackproof.experiment.claims import Claim
+from hackproof.experiment.curves import change, curve
+from hackproof.experiment.study import Arm, Axis, Cell, CellResult, Paper, Scale, Study
+
+__all__ = [
+    "Arm", "Axis", "Cell", "CellResult", "Claim", "Paper", "Scale", "Study", "change", "curve",
+]  # fmt: skip

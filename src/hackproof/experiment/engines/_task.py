@@ -1,0 +1,104 @@
+"""What an engine is given and gives back, and what every worker does with it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell, in a form that crosses to another process or machine."""
+
+    study: str
+    """What `registry.load` takes: a name or a file's path."""
+    settings: Mapping[str, Any]
+    """The study's settings as JSON values."""
+    arm: str
+    level: float
+    seed: int
+    id: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task."""
+
+    id: str
+    rows: Sequence[Mapping[str, Any]] | None
+    """None where the cell failed."""
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    reason: str = ""
+    """Why it failed: the traceback, or how the worker ended."""
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    """wall_s, cpu_s and peak memory, in MiB; empty where the worker died."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the modules that decided the numbers."""
+
+
+class Engine(Protocol):
+    """Runs tasks anywhere and in any order."""
+
+    name: str
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Yield one outcome per task, as they finish; closing the iterator stops the work."""
+        ...
+
+
+CODE_ROOMS = ("worlds", "optimize", "theory", "language", "studies", "detect", "defend")
+
+
+XLA_FLAGS = (
+    "--xla_cpu_multi_thread_eigen=false",
+    "intra_op_parallelism_threads=1",
+    "--xla_cpu_use_xnnpack=true",
+)
+"""One thread; and XNNPACK's matrix products, which are 1.4 to 1.6 times as fast as Eigen's
+from 128 columns up (benchmarks/ppo_vs_sb3.py uses the same flags)."""
+
+
+def prepare_worker(core: int | None = None) -> None:
+    """Give this process one core and deterministic numerics; call it before jax is imported.
+
+    The same thread counts on every engine are what makes their tables equal bit for bit.
+    """
+    os.environ["JAX_PLATFORMS"] = os.environ.get("HACKPROOF_PLATFORM", "cpu")
+    os.environ["XLA_FLAGS"] = " ".join(XLA_FLAGS)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
+def execute(task: Task) -> Outcome:
+    """Measure one cell in this process; an exception becomes a failed outcome."""
+    from hackproof.experiment import registry
+    from hackproof.experiment.study import Cell, settings_from
+    from hackproof.record.provenance import loaded_code
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    rows, artifacts, reason = None, {}, ""
+    try:
+        study = registry.load(task.study)
+        kind = type(next(iter(study.scales.values())).settings)
+        settings = settings_from(kind, task.settings, f"settings of {study.name}")
+        result = study.measure(settings, Cell(task.arm, task.level, task.seed))
+        rows, artifacts = list(result.rows), dict(result.artifacts)
+    except Exception:
+        reason = traceback.format_exc(limit=-6).strip()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
+    timing = {
+        "wall_s": round(time.perf_counter() - wall, 3),
+        "cpu_s": round(time.process_time() - cpu, 3),
+        "peak_mib": round(peak, 1),
+    }
+    return Outcome(task.id, rows, artifacts, reason, timing, loaded_code(CODE_ROOMS))

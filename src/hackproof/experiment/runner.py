@@ -1,0 +1,218 @@
+"""Running a study: list its cells, run those that are not done, judge its claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hackproof.errors import SchemaError, unknown
+from hackproof.experiment import engines, registry
+from hackproof.experiment.claims import judge
+from hackproof.experiment.study import Cell, Scale, Study, cells_of, settings_dict
+from hackproof.record import Run, RunWriter, files
+from hackproof.record.provenance import code_digest
+from hackproof.record.run import settings_digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before the first cell runs."""
+
+    reference: str
+    """How workers find the study."""
+    study: Study
+    scale: str
+    settings: Any
+    seeds: int
+    cells: Sequence[Cell]
+    header: Mapping[str, Any]
+    """What run.json and the run's digest are made from."""
+    folder: Path
+
+    def seconds(self, workers: int) -> float | None:
+        """Return the estimated wall time on `workers` cores, or None where unknown."""
+        if self.study.cost is None:
+            return None
+        costs = [self.study.cost(self.settings, c) for c in self.cells]
+        return max(sum(costs) / max(workers, 1), max(costs, default=0.0))
+
+
+def scale_of(study: Study, scale: str) -> Scale:
+    """Return a study's settings at a scale, or raise InputError."""
+    if scale not in study.scales:
+        raise unknown(f"scale of study {study.name!r}", scale, study.scales)
+    return study.scales[scale]
+
+
+def plan(
+    reference: str,
+    *,
+    scale: str = "cpu",
+    settings: Any = None,
+    seeds: int | None = None,
+    only: Sequence[str] = (),
+    out: str | Path | None = None,
+) -> Plan:
+    """Decide what a run consists of, without running or writing anything.
+
+    Args:
+        reference: A study's name, or FILE.py[:ATTRIBUTE].
+        scale: smoke, cpu or paper.
+        settings: The study's settings; those of the scale where None.
+        seeds: How many seeds, from 0; the scale's number where None.
+        only: Arms to run; all where empty.
+        out: The run's folder; runs/NAME-SCALE-DIGEST where None.
+
+    Raises:
+        InputError: an unknown study, scale or arm, or settings that cannot be run.
+    """
+    study = registry.load(reference)
+    preset = scale_of(study, scale)
+    settings = preset.settings if settings is None else settings
+    seeds = preset.seeds if seeds is None else seeds
+    cells = cells_of(study, settings, seeds, only)
+    description = study.describe(settings)
+    path = Path(reference.partition(":")[0])
+    if path.suffix == ".py":
+        description["digest"] = code_digest(path)
+    header = {
+        "study": description,
+        "scale": scale,
+        "settings": settings_dict(settings),
+        "cells": [{"id": c.id, "arm": c.arm, "level": c.level, "seed": c.seed} for c in cells],
+    }
+    if out is None:
+        out = Path("runs") / f"{study.name}-{scale}-{settings_digest(header)[:10]}"
+    return Plan(
+        registry.reference(reference), study, scale, settings, seeds, cells, header, Path(out)
+    )
+
+
+def execute(
+    plan: Plan,
+    engine: engines.Engine,
+    on_event: Callable[[str, Any], None] = lambda kind, value: None,
+) -> Run:
+    """Run the cells of a plan that are not done, judge the claims and seal the run.
+
+    Args:
+        plan: What to run.
+        engine: Where to run it.
+        on_event: Called with ("warning", text), ("start", cells to run) and
+            ("cell", (Cell, Outcome)).
+
+    Raises:
+        RunError: the folder cannot be used.
+    """
+    with files.locked(plan.folder):
+        writer = RunWriter(plan.folder, plan.header)
+        done = writer.done()
+        for text in writer.warnings:
+            on_event("warning", text)
+        cells = {c.id: c for c in plan.cells if c.id not in done}
+        on_event("start", list(cells.values()))
+        fixed = settings_dict(plan.settings)
+        tasks = [
+            engines.Task(plan.reference, fixed, c.arm, c.level, c.seed, c.id)
+            for c in cells.values()
+        ]
+        wall = time.perf_counter()
+        code: dict[str, str] = {}
+        if tasks:
+            for outcome in engine.run(tasks):
+                cell = cells[outcome.id]
+                outcome = _write(writer, plan, cell, outcome)
+                code |= outcome.code
+                on_event("cell", (cell, outcome))
+        return seal(plan, writer, engine.name, time.perf_counter() - wall, code)
+
+
+def seal(plan: Plan, writer: RunWriter, engine: str, wall: float, code: Mapping[str, str]) -> Run:
+    """Judge the claims from the cells and write the tables and run.json."""
+    frame = measurements_frame(writer.measurements())
+    seeds = sorted({c["seed"] for c in writer.header["cells"]})
+    claims = [judge(c, frame, seeds, plan.scale) for c in plan.study.claims]
+    extra = {
+        "seeds": seeds,
+        "engine": engine,
+        "wall_s": round(wall, 3),
+        "code": dict(sorted((dict(writer.previous.get("code", {})) | dict(code)).items())),
+    }
+    return writer.finish(claims, extra=extra)
+
+
+def measurements_frame(table):
+    """Return a measurement table as a DataFrame, without the map column claims never use."""
+    return table.drop_columns(["factors"]).to_pandas()
+
+
+def _write(writer: RunWriter, plan: Plan, cell: Cell, outcome: engines.Outcome):
+    """Write an outcome; rows that break the schema make the cell a failed one."""
+    if outcome.rows is not None:
+        try:
+            rows = [complete(plan, cell, row) for row in outcome.rows]
+            writer.write_cell(cell.id, rows, outcome.artifacts, outcome.timing)
+            return outcome
+        except SchemaError as error:
+            outcome = engines.Outcome(
+                outcome.id, None, reason=f"SchemaError: {error}", timing=outcome.timing
+            )
+    writer.write_failure(cell.id, outcome.reason, outcome.timing)
+    return outcome
+
+
+def complete(plan: Plan, cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a measurement with the columns that its cell fixes."""
+    arm = next(a for a in plan.study.arms(plan.settings) if a.name == cell.arm)
+    return {
+        "study": plan.study.name,
+        "scale": plan.scale,
+        "cell": cell.id,
+        "arm": cell.arm,
+        "seed": cell.seed,
+        "replicate": 0,
+        "axis": plan.study.axis.name,
+        "level": cell.level,
+        "step": 0,
+        "condition": "default",
+        "factors": sorted(arm.factors.items()),
+        "unit": "1",
+        "n_missing": 0,
+        **row,
+    }
+
+
+def run(
+    study: str,
+    *,
+    scale: str = "cpu",
+    settings: Any = None,
+    seeds: int | None = None,
+    only: Sequence[str] = (),
+    out: str | Path | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
+) -> Run:
+    """Run a study from Python; the same cells, folder and table as `hackproof run`.
+
+    Args:
+        study: A registered name, or FILE.py[:ATTRIBUTE].
+        scale: smoke, cpu or paper.
+        settings: The study's settings; those of the scale where None.
+        seeds: How many seeds, from 0.
+        only: Arms to run; all where empty.
+        out: The run's folder; named by the settings' digest where None.
+        engine: local or ray.
+        workers: Processes; 0 runs the cells in this one.
+        address: Of a Ray cluster.
+
+    Raises:
+        InputError: bad names or settings.
+        RunError: the folder cannot be used.
+    """
+    planned = plan(study, scale=scale, settings=settings, seeds=seeds, only=only, out=out)
+    return execute(planned, engines.make(engine, workers, address))

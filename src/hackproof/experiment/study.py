@@ -1,0 +1,205 @@
+"""What a study is: one published experiment as settings, arms, levels and claims.
+
+A study names what is compared and one pure function from a cell to measurements; the
+mechanism (`runner`) does the rest. Importing a study must be cheap: heavy libraries
+are imported inside its `measure`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hackproof.errors import InputError, unknown
+from hackproof.experiment.claims import Claim
+
+SCALES = ("smoke", "cpu", "paper")
+KINDS = ("misweighting", "ontological", "scope", "tampering", "none")
+"""What is wrong with the reward; scope, misweighting and ontological are Pan et al.'s."""
+CAUSES = (
+    "partial observation",
+    "attackable environment",
+    "few dimensions dominate",
+    "self-reinforcing reward",
+    "not identifiable",
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The optimisation pressure that a study turns up."""
+
+    name: str
+    """Column value: width, depth, kl, best_of_n, margin."""
+    label: str
+    """What a plot writes beside it."""
+    unit: str = "1"
+    log: bool = False
+    """Whether a plot spaces levels by their ratio."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One thing that is compared: a proxy that is optimised and a true reward beside it."""
+
+    name: str
+    """Identifier: lower case letters, digits and hyphens."""
+    label: str
+    """What a reader sees."""
+    proxy: str
+    """Metric that is optimised."""
+    true: str
+    """Metric that was meant."""
+    kind: str = "none"
+    """One of KINDS."""
+    note: str = ""
+    """What a reader must know of the pair."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Where the arm stands in a grid of settings."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of work, of resume and of seeding: one (arm, level, seed)."""
+
+    arm: str
+    level: float
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """File-safe name."""
+        return f"{self.arm}.{self.level:g}.seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What measuring a cell gives."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """Measurements without the columns the cell fixes: metric, role, value and n are
+    needed; step, condition, unit, replicate, n_missing, low and high are optional."""
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    """Other files to keep, by path within the run (a policy's parameters)."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A study's settings at one scale."""
+
+    settings: Any
+    """A frozen dataclass; every field is a flag of `hackproof run`."""
+    seeds: int
+    """Seeds unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where the experiment was published."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A published experiment, ready to run."""
+
+    name: str
+    """Identifier, as on the command line."""
+    title: str
+    question: str
+    """One sentence that the experiment answers."""
+    papers: Sequence[Paper]
+    cause: str
+    """Why the reward can be hacked: one of CAUSES."""
+    axis: Axis
+    scales: Mapping[str, Scale]
+    """Settings by scale: smoke, cpu and, where a paper has one, paper."""
+    arms: Callable[[Any], Sequence[Arm]]
+    """Arms for given settings."""
+    levels: Callable[[Any], Sequence[float]]
+    """Levels of the axis for given settings, weakest first."""
+    measure: Callable[[Any, Cell], CellResult]
+    """Pure: the same settings and cell give the same rows."""
+    claims: Sequence[Claim] = ()
+    cost: Callable[[Any, Cell], float] | None = None
+    """Core-seconds of a cell on the machine that benchmarks/ names; for estimates only."""
+    check: Callable[[Any], None] | None = None
+    """Raises InputError for settings that cannot be run."""
+    caveats: Sequence[str] = ()
+    """What the page says beside the result."""
+
+    def describe(self, settings: Any) -> dict[str, Any]:
+        """Return what run.json and the report know of the study; JSON values only."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "question": self.question,
+            "papers": [dataclasses.asdict(p) for p in self.papers],
+            "cause": self.cause,
+            "axis": dataclasses.asdict(self.axis),
+            "arms": [dataclasses.asdict(a) for a in self.arms(settings)],
+            "caveats": list(self.caveats),
+        }
+
+
+def settings_dict(settings: Any) -> dict[str, Any]:
+    """Return a settings dataclass as JSON values."""
+    import json
+
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
+
+
+def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
+    """Build settings of class `kind` from JSON or TOML values, checked strictly.
+
+    Raises:
+        InputError: an unknown key (with the nearest known one) or a value of the wrong
+            type, named with `where` it stands.
+    """
+    import pydantic
+
+    known = [f.name for f in dataclasses.fields(kind)]
+    for key in values:
+        if key not in known:
+            raise InputError(f"{where}: {unknown('setting', key, known)}")
+    try:
+        # JSON mode: strict about numbers and text, and a list stands for a tuple.
+        import json
+
+        return pydantic.TypeAdapter(kind).validate_json(json.dumps(dict(values)), strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from None
+
+
+def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) -> list[Cell]:
+    """List a study's cells: seeds outermost, so that a run cut short is balanced.
+
+    Raises:
+        InputError: an arm of `only` does not exist, there is nothing to run, or a name
+            cannot be a file's.
+    """
+    arms = [a.name for a in study.arms(settings)]
+    for name in arms:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise InputError(f"arm {name!r} of study {study.name!r}: use a-z, 0-9 and hyphens.")
+    for name in only:
+        if name not in arms:
+            raise unknown(f"arm of study {study.name!r}", name, arms)
+    if seeds < 1:
+        raise InputError(f"--seeds is {seeds}; it must be at least 1.")
+    if study.check is not None:
+        study.check(settings)
+    return [
+        Cell(arm, float(level), seed)
+        for seed in range(seeds)
+        for level in study.levels(settings)
+        for arm in arms
+        if not only or arm in only
+    ]

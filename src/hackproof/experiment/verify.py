@@ -1,0 +1,182 @@
+"""Checking a run after the fact: are its files what it recorded, and do its claims hold?
+
+Digests find any file that was changed, cut short, added or removed. The tables and the
+claims are made again from the cells and compared, so that a table cannot say what its
+cells do not. Whoever rewrites the cells and every digest is found by the seal, if it was
+noted elsewhere (`--seal`), or by running cells again (`--rerun`): on one machine and one
+set of pins the same cell gives the same bits.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hackproof.errors import HackproofError, InputError
+from hackproof.experiment import engines, registry, runner
+from hackproof.experiment.claims import judge
+from hackproof.experiment.study import Study, settings_from
+from hackproof.record import Run, files, to_table
+from hackproof.record.run import file_digests, seal, settings_digest, union
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that does not hold."""
+
+    what: str
+    """The file, cell or claim, by name."""
+    why: str
+    decided: bool = True
+    """False where it could not be checked, rather than failed."""
+
+
+def verify(path: str | Path, *, expected_seal: str | None = None, rerun: int = 0) -> list[Problem]:
+    """Return everything about a run that does not hold; empty where all does.
+
+    Args:
+        path: The run's folder.
+        expected_seal: The seal as it was noted when the run was made.
+        rerun: How many cells, drawn at random, to measure again and compare.
+
+    Raises:
+        RunError: there is no run, or its run.json cannot be read.
+    """
+    run = Run.load(path)
+    problems = [*_seal(run, expected_seal), *_files(run)]
+    table = None
+    try:
+        cells = [
+            c["id"] for c in run.info["cells"] if (run.path / f"cells/{c['id']}.parquet").is_file()
+        ]
+        table = union(run.path, cells)
+        problems += _measurements(run, table)
+    except HackproofError as error:
+        problems.append(Problem("cells", f"the table cannot be made again from them: {error}"))
+    if table is not None and run.info["scale"] != "watched":
+        problems += _claims(run, table)
+    if rerun:
+        problems += _rerun(run, rerun)
+    return problems
+
+
+def _seal(run: Run, expected: str | None) -> Iterator[Problem]:
+    info = run.info
+    if info.get("status") == "running":
+        yield Problem(
+            "run.json", "the run was not finished; the same command goes on with it", False
+        )
+        return
+    if info.get("seal") != seal(info):
+        yield Problem("run.json", "it was changed after it was sealed")
+    if expected is not None and info.get("seal") != expected.strip():
+        yield Problem("run.json", f"its seal is {info.get('seal')}, not {expected.strip()}")
+    if info.get("settings_digest") != settings_digest(info):
+        yield Problem("run.json", "the settings are not those that its digest names")
+
+
+def _files(run: Run) -> Iterator[Problem]:
+    recorded, found = run.info.get("files", {}), file_digests(run.path)
+    for name in sorted(recorded.keys() | found.keys()):
+        if name not in found:
+            yield Problem(name, "it is missing")
+        elif name not in recorded:
+            yield Problem(name, "it was added after the run was sealed")
+        elif recorded[name] != found[name]:
+            yield Problem(name, "it was changed after the run was sealed")
+    report, page = run.info.get("report"), run.path / "report.html"
+    if report and not page.is_file():
+        yield Problem("report.html", "it is missing; `hackproof report` writes it anew")
+    elif report and files.file_digest(page) != report:
+        yield Problem("report.html", "it was changed; `hackproof report` writes it anew")
+
+
+def _measurements(run: Run, table) -> Iterator[Problem]:
+    if not (run.path / "measurements.parquet").is_file():
+        return
+    try:
+        stored = run.table("measurements")
+    except HackproofError as error:
+        yield Problem("measurements.parquet", str(error))
+        return
+    if not stored.combine_chunks().equals(table.combine_chunks()):
+        yield Problem("measurements.parquet", "it is not the union of the cells")
+
+
+def _claims(run: Run, table) -> Iterator[Problem]:
+    """Judge the claims again and compare them with what is written."""
+    study = _study(run)
+    if isinstance(study, Problem):
+        yield study
+        return
+    frame = runner.measurements_frame(table)
+    seeds = sorted({c["seed"] for c in run.info["cells"]})
+    rows = [judge(c, frame, seeds, run.info["scale"]) for c in study.claims]
+    try:
+        written = {c["id"]: c for c in run.rows("claims")}
+    except HackproofError as error:
+        yield Problem("claims.parquet", str(error))
+        return
+    for row in to_table("claims", rows).to_pylist():
+        old = written.pop(row["id"], None)
+        if old is None:
+            yield Problem(f"claim {row['id']}", "the study makes it and the run does not show it")
+        elif old != row:
+            yield Problem(
+                f"claim {row['id']}",
+                f"the run says {_say(old)}; from its cells it is {_say(row)}",
+            )
+    for name in written:
+        yield Problem(f"claim {name}", "the run shows it and the study does not make it")
+
+
+def _say(claim) -> str:
+    if claim["estimate"] is None:
+        return claim["outcome"]
+    ends = "" if claim["low"] is None else f" [{claim['low']:.4g}, {claim['high']:.4g}]"
+    return f"{claim['outcome']} ({claim['estimate']:.4g}{ends})"
+
+
+def _study(run: Run) -> Study | Problem:
+    name = run.info["study"]["name"]
+    if name in registry.names():
+        return registry.load(name)
+    return Problem(
+        "claims", f"study {name!r} is not installed, so they were not judged again", False
+    )
+
+
+def _rerun(run: Run, count: int) -> Iterator[Problem]:
+    """Measure cells again, in fresh workers, and compare them bit for bit."""
+    if count < 0:
+        raise InputError(f"--rerun is {count}; it must not be negative.")
+    study = _study(run)
+    if isinstance(study, Problem):
+        yield study
+        return
+    kind = type(next(iter(study.scales.values())).settings)
+    plan = runner.plan(
+        study.name,
+        scale=run.info["scale"],
+        settings=settings_from(kind, run.info["settings"], "run.json"),
+        seeds=max(c["seed"] for c in run.info["cells"]) + 1,
+        out=run.path,
+    )
+    done: Sequence = [c for c in plan.cells if (run.path / f"cells/{c.id}.parquet").is_file()]
+    chosen = {c.id: c for c in random.SystemRandom().sample(done, min(count, len(done)))}
+    tasks = [
+        engines.Task(plan.reference, run.info["settings"], c.arm, c.level, c.seed, c.id)
+        for c in chosen.values()
+    ]
+    for outcome in engines.Local().run(tasks):
+        cell = chosen[outcome.id]
+        if outcome.rows is None:
+            yield Problem(f"cell {cell.id}", f"run again it failed: {outcome.reason}")
+            continue
+        rows = [runner.complete(plan, cell, row) for row in outcome.rows]
+        data = files.parquet_bytes(to_table("measurements", rows))
+        if data != (run.path / f"cells/{cell.id}.parquet").read_bytes():
+            yield Problem(f"cell {cell.id}", "run again it gives other numbers (on another machine "
+                          "or other pins it may)")  # fmt: skip

@@ -1,0 +1,328 @@
+"""Proximal policy optimisation, wholly inside one compiled function.
+
+Schulman et al. 2017, https://arxiv.org/abs/1707.06347, with the choices of
+Stable-Baselines3's PPO (generalised advantages, advantages normalised per minibatch,
+gradients clipped by their global norm, value of the last observation added to the reward
+of a truncated step), so that the two can be compared with equal hyperparameters.
+Left out: value clipping, a target KL and learning-rate schedules.
+
+Environments are the batch axis. Seeds go through `lax.map`: each runs the same program
+whether it runs alone or among others, so that its result is the same to the bit.
+Reward weights, world parameters and learning rate are arguments; only shapes compile.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from hackproof.errors import InputError
+from hackproof.optimize import _policy
+from hackproof.optimize._policy import ActorCritic
+from hackproof.worlds import BatchState, World, reset_batch, step_batch
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """What decides shapes and the program; a change compiles again."""
+
+    width: int = 64
+    """Hidden units per layer."""
+    depth: int = 2
+    """Hidden layers of each of the two networks."""
+    n_envs: int = 8
+    """Environments side by side."""
+    n_steps: int = 256
+    """Steps of each environment between updates."""
+    batch_size: int = 64
+    """Samples per gradient step; must divide n_envs * n_steps."""
+    epochs: int = 10
+    """Passes over the samples per update."""
+    gamma: float = 0.99
+    """Discount."""
+    gae_lambda: float = 0.95
+    """Lambda of the generalised advantage."""
+    clip_range: float = 0.2
+    """Bound on the probability ratio."""
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+    value: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Global norm at which gradients are cut."""
+    normalize_reward: bool = False
+    """Divide rewards by the running standard deviation of the discounted return."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "n_envs", "n_steps", "batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("gamma", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1].")
+        if self.samples % self.batch_size:
+            raise InputError(
+                f"batch_size {self.batch_size} does not divide n_envs * n_steps = {self.samples}."
+            )
+
+    @property
+    def samples(self) -> int:
+        """Environment steps per update."""
+        return self.n_envs * self.n_steps
+
+
+class Hyper(NamedTuple):
+    """What may change without compiling again."""
+
+    weights: jax.Array
+    """(terms,) the proxy reward."""
+    params: Any
+    """The world's parameters."""
+    learning_rate: float | jax.Array = 3e-4
+
+
+class ReturnScale(NamedTuple):
+    """Running variance of the discounted return, as in Stable-Baselines3's VecNormalize."""
+
+    discounted: jax.Array
+    """(n_envs,) return so far."""
+    mean: jax.Array
+    variance: jax.Array
+    count: jax.Array
+
+
+class TrainState(NamedTuple):
+    """Everything that training carries from one update to the next."""
+
+    net: ActorCritic
+    moments: Any
+    """Adam's state."""
+    envs: BatchState
+    observation: jax.Array
+    scale: ReturnScale
+    key: jax.Array
+
+
+class Rollout(NamedTuple):
+    """n_steps of n_envs environments; every leaf is (n_steps, n_envs, ...)."""
+
+    observation: jax.Array
+    action: jax.Array
+    log_prob: jax.Array
+    reward: jax.Array
+    bootstrap: jax.Array
+    """Value of the observation a truncated step led to; 0 elsewhere."""
+    done: jax.Array
+    terms: jax.Array
+
+
+class Batch(NamedTuple):
+    """Samples of one minibatch; every leaf is (batch, ...)."""
+
+    observation: jax.Array
+    action: jax.Array
+    log_prob: jax.Array
+    advantage: jax.Array
+    target: jax.Array
+
+
+def _adam(config: PPOConfig) -> optax.GradientTransformation:
+    """Adam without its step size, which is an argument; eps as in Stable-Baselines3."""
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam(eps=1e-5)
+    )
+
+
+def start(world: World, config: PPOConfig, hyper: Hyper, key: jax.Array) -> TrainState:
+    """Return the state before the first update, for one seed."""
+    keys = jax.random.split(key, 3)
+    net = _policy.init(keys[0], world, config.width, config.depth)
+    envs, observation = reset_batch(world, hyper.params, jax.random.split(keys[1], config.n_envs))
+    zero = jnp.zeros(())
+    scale = ReturnScale(jnp.zeros(config.n_envs), zero, jnp.ones(()), zero + 1e-4)
+    return TrainState(net, _adam(config).init(net), envs, observation, scale, keys[2])
+
+
+def collect(
+    world: World, config: PPOConfig, hyper: Hyper, state: TrainState, key: jax.Array
+) -> tuple[BatchState, jax.Array, Rollout]:
+    """Act with the current policy for n_steps in every environment."""
+    net = state.net
+    noise = _policy.draw_noise(net, key, (config.n_steps, config.n_envs))
+
+    def step(carry, noise):
+        envs, observation = carry
+        out = _policy.head(net, observation)
+        action = _policy.sample(net, out, noise)
+        log_prob, _ = _policy.log_prob_entropy(net, out, action)
+        envs, result = step_batch(world, hyper.params, envs, _policy.clip(world, action))
+        bootstrap = jax.lax.cond(
+            jnp.any(result.truncated),
+            lambda: jnp.where(result.truncated, _policy.values(net, result.final_observation), 0.0),
+            lambda: jnp.zeros(config.n_envs),
+        )
+        done = result.terminated | result.truncated
+        reward = result.terms @ hyper.weights
+        kept = Rollout(observation, action, log_prob, reward, bootstrap, done, result.terms)
+        return (envs, result.observation), kept
+
+    (envs, observation), rollout = jax.lax.scan(step, (state.envs, state.observation), noise)
+    return envs, observation, rollout
+
+
+def scale_rewards(
+    config: PPOConfig, scale: ReturnScale, reward: jax.Array, done: jax.Array
+) -> tuple[ReturnScale, jax.Array]:
+    """Return rewards (n_steps, n_envs) over the running deviation of the return, cut at 10.
+
+    The deviation is updated once per rollout (Chan's parallel formula), where
+    VecNormalize updates it every step.
+    """
+
+    def accumulate(total, step):
+        reward, done = step
+        total = config.gamma * total + reward
+        return jnp.where(done, 0.0, total), total
+
+    discounted, totals = jax.lax.scan(accumulate, scale.discounted, (reward, done))
+    n, delta = totals.size, totals.mean() - scale.mean
+    count = scale.count + n
+    squares = scale.variance * scale.count + totals.var() * n
+    variance = (squares + delta**2 * scale.count * n / count) / count
+    scaled = jnp.clip(reward / jnp.sqrt(variance + 1e-8), -10.0, 10.0)
+    return ReturnScale(discounted, scale.mean + delta * n / count, variance, count), scaled
+
+
+def advantages(
+    config: PPOConfig, rollout: Rollout, value: jax.Array, last_value: jax.Array
+) -> jax.Array:
+    """Return generalised advantages, (n_steps, n_envs).
+
+    A_t = d_t + gamma lambda (1 - done_t) A_{t+1},
+    d_t = r_t + gamma (bootstrap_t + (1 - done_t) v_{t+1}) - v_t.
+    Source: Schulman et al. 2015, https://arxiv.org/abs/1506.02438.
+    """
+    going = 1.0 - rollout.done
+    following = jnp.concatenate([value[1:], last_value[None]])
+    delta = rollout.reward + config.gamma * (rollout.bootstrap + going * following) - value
+
+    def back(advantage, step):
+        delta, going = step
+        advantage = delta + config.gamma * config.gae_lambda * going * advantage
+        return advantage, advantage
+
+    return jax.lax.scan(back, jnp.zeros_like(last_value), (delta, going), reverse=True)[1]
+
+
+def loss(net: ActorCritic, config: PPOConfig, batch: Batch) -> jax.Array:
+    """Return PPO's clipped surrogate with value and entropy terms, ()."""
+    out = _policy.head(net, batch.observation)
+    log_prob, entropy = _policy.log_prob_entropy(net, out, batch.action)
+    ratio = jnp.exp(log_prob - batch.log_prob)
+    # torch.std, which Stable-Baselines3 divides by, is the unbiased one.
+    spread = batch.advantage.std(ddof=1) if batch.advantage.size > 1 else 1.0
+    advantage = (batch.advantage - batch.advantage.mean()) / (spread + 1e-8)
+    clipped = jnp.clip(ratio, 1 - config.clip_range, 1 + config.clip_range)
+    surrogate = jnp.minimum(ratio * advantage, clipped * advantage).mean()
+    error = ((_policy.values(net, batch.observation) - batch.target) ** 2).mean()
+    return -surrogate + config.value * error - config.entropy * entropy.mean()
+
+
+def update(
+    world: World, config: PPOConfig, hyper: Hyper, state: TrainState
+) -> tuple[TrainState, jax.Array]:
+    """Collect one rollout and learn from it; returns the mean reward terms, (terms,)."""
+    key, acting, shuffling = jax.random.split(state.key, 3)
+    envs, observation, rollout = collect(world, config, hyper, state, acting)
+    scale, terms = state.scale, rollout.terms.mean((0, 1))
+    if config.normalize_reward:
+        scale, scaled = scale_rewards(config, scale, rollout.reward, rollout.done)
+        rollout = rollout._replace(reward=scaled)
+
+    flat = rollout.observation.reshape(config.samples, -1)
+    value = _policy.values(state.net, flat).reshape(config.n_steps, config.n_envs)
+    advantage = advantages(config, rollout, value, _policy.values(state.net, observation))
+    whole = Batch(
+        flat,
+        rollout.action.reshape(config.samples, *rollout.action.shape[2:]),
+        rollout.log_prob.reshape(-1),
+        advantage.reshape(-1),
+        (advantage + value).reshape(-1),
+    )
+    adam = _adam(config)
+
+    def learn(carry, index):
+        net, moments = carry
+        batch = jax.tree.map(lambda x: x[index], whole)
+        gradient = jax.grad(loss)(net, config, batch)
+        change, moments = adam.update(gradient, moments)
+        net = jax.tree.map(lambda p, c: p - hyper.learning_rate * c, net, change)
+        return (net, moments), None
+
+    def epoch(carry, key):
+        order = jax.random.permutation(key, config.samples)
+        return jax.lax.scan(learn, carry, order.reshape(-1, config.batch_size))
+
+    (net, moments), _ = jax.lax.scan(
+        epoch, (state.net, state.moments), jax.random.split(shuffling, config.epochs)
+    )
+    return TrainState(net, moments, envs, observation, scale, key), terms
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _start_seeds(world, config, hyper, keys):
+    return jax.lax.map(functools.partial(start, world, config, hyper), keys)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 4), donate_argnums=3)
+def _train_seeds(world, config, hyper, states, updates):
+    def seed(state):
+        return jax.lax.scan(
+            lambda s, _: update(world, config, hyper, s), state, None, length=updates
+        )
+
+    return jax.lax.map(seed, states)
+
+
+def train(
+    world: World,
+    config: PPOConfig,
+    hyper: Hyper,
+    keys: jax.Array,
+    chunks: int,
+    updates: int,
+    on_chunk: Callable[[int, ActorCritic], None] = lambda steps, net: None,
+) -> ActorCritic:
+    """Train one policy per seed.
+
+    Args:
+        world: The world.
+        config: What decides shapes.
+        hyper: Proxy weights, world parameters, learning rate.
+        keys: (seeds,) PRNG keys.
+        chunks: How often to run the compiled program; it compiles once.
+        updates: Updates per chunk, each of `config.samples` steps per seed.
+        on_chunk: Called with the steps taken so far and the policies (leaves with a
+            leading seed axis), before the first chunk and after each.
+
+    Returns:
+        The trained policies, leaves with a leading seed axis.
+    """
+    states = _start_seeds(world, config, hyper, keys)
+    on_chunk(0, states.net)
+    for i in range(chunks):
+        states, _ = _train_seeds(world, config, hyper, states, updates)
+        on_chunk((i + 1) * updates * config.samples, states.net)
+    return states.net
+
+
+def pick_seed(nets: ActorCritic, index: int) -> ActorCritic:
+    """Return one seed's policy of those `train` returned."""
+    return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, nets)

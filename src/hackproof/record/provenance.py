@@ -1,0 +1,100 @@
+"""Where a number came from: versions, machine and code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+DISTRIBUTIONS = (
+    "hackproof", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pyarrow", "gymnasium",
+    "stable-baselines3", "torch", "transformers", "trl", "peft", "inspect-ai", "ray",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed libraries that decide numbers."""
+    found = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, its cores, the memory and the system; no host name, no path."""
+    model = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "memory_gib": round(memory, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def git_state(folder: Path | None = None) -> dict[str, Any]:
+    """Return the commit of the code and whether it was changed since; empty outside git."""
+    where = folder or Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(where), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        # An installed copy inside some other project's checkout is not that project's code.
+        if not git("ls-files", "--", str(where)):
+            return {}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", str(where))),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def code_digest(path: Path) -> str:
+    """Return the SHA-256 of what a Python file does: its syntax tree without docstrings.
+
+    Comments, docstrings and layout do not change it, so that prose can be mended without
+    making the saved results of a study stale.
+    """
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        node.body = [
+            s
+            for s in node.body
+            if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        ]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def loaded_code(rooms: tuple[str, ...]) -> dict[str, str]:
+    """Return the digests of the loaded modules of hackproof's `rooms`, by module name."""
+    prefixes = tuple(f"hackproof.{room}." for room in rooms)
+    digests = {}
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if f"{name}.".startswith(prefixes) and file and file.endswith(".py"):
+            digests[name] = code_digest(Path(file))
+    return digests

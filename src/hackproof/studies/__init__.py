@@ -1,0 +1,1 @@
+"""One file per paper: what is compared, and what the paper claims."""
