@@ -47,7 +47,7 @@ MEALS = {425: 45.0, 570: 8.0, 735: 70.0, 745: 3.0, 905: 12.5, 1090: 80.0, 1130: 
 BOLUSES = {420: 3.0, 735: 4.0, 1088: 5.0}  # minute -> units, given over five minutes
 BASAL = ((0, 1.0), (600, 0.0), (660, 1.5), (1200, 0.7))  # from minute -> multiple of basal
 
-DRIVER = '''
+DRIVER = """
 import json, sys, time, types
 stub = types.ModuleType("gym"); envs = types.ModuleType("gym.envs")
 registration = types.ModuleType("gym.envs.registration")
@@ -74,7 +74,7 @@ for name, inputs in script.items():
         best = min(best, time.perf_counter() - started)
     out[name] = {"bg": glucose, "seconds": best}
 json.dump(out, open("result.json", "w"))
-'''
+"""
 
 
 def script(basal: float, weight: float) -> list[tuple[float, float]]:
@@ -122,9 +122,7 @@ def ours(name: str, inputs: list[tuple[float, float]], dtype: str) -> list[float
     table = jnp.asarray(inputs, dtype)
 
     body = uva.start(person)
-    _, glucose = uva.live(
-        person, body, len(inputs), lambda i: table[i, 0], lambda i: table[i, 1]
-    )
+    _, glucose = uva.live(person, body, len(inputs), lambda i: table[i, 0], lambda i: table[i, 1])
     return [float(uva.blood_glucose(person, body)), *map(float, glucose)]
 
 
@@ -153,7 +151,8 @@ def main() -> None:
             bg = repr(theirs[t]) if t % 5 == 0 else ""
             writer.writerow([name, t, repr(carbs), repr(rate), bg])
         for dtype in ("float32", "float64"):
-            difference = [abs(a - b) for a, b in zip(theirs, ours(name, inputs, dtype), strict=True)]
+            pairs = zip(theirs, ours(name, inputs, dtype), strict=True)
+            difference = [abs(a - b) for a, b in pairs]
             rows.append(
                 {
                     "patient": name,

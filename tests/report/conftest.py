@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import hackproof
+from hackproof import report
 from hackproof.record import Run, RunWriter, files
 from hackproof.report._server import make_server
 
@@ -101,6 +102,11 @@ def study_file(tmp_path_factory):
 def full(study_file, tmp_path_factory) -> Run:
     """Four arms, six levels, five seeds, six checkpoints, four claims."""
     return _run(study_file, tmp_path_factory.mktemp("full") / "run", scale="cpu")
+
+
+@pytest.fixture(scope="session")
+def full_page(full) -> str:
+    return report.render(full)
 
 
 @pytest.fixture(scope="session")

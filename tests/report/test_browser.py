@@ -177,9 +177,9 @@ def check(chromium, page: Path, width: int, charts: int, scheme: str = "light") 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_full_page_is_drawn_quietly_and_fits(chromium, full, tmp_path, width, scheme):
+def test_a_full_page_is_drawn_quietly_and_fits(chromium, full_page, tmp_path, width, scheme):
     page = tmp_path / "report.html"
-    page.write_text(report.render(full))
+    page.write_text(full_page)
     check(chromium, page, width, 8, scheme)
 
 
@@ -205,9 +205,9 @@ def test_a_hostile_run_runs_no_script(chromium, watched, tmp_path, width):
     assert chromium.value(links) == 0
 
 
-def test_charts_take_the_colours_of_the_scheme(chromium, full, tmp_path):
+def test_charts_take_the_colours_of_the_scheme(chromium, full_page, tmp_path):
     page = tmp_path / "report.html"
-    page.write_text(report.render(full))
+    page.write_text(full_page)
     stroke = "getComputedStyle(document.querySelectorAll('[data-chart] .mark-line path')[0]).stroke"
     colours = []
     for scheme in ("light", "dark"):

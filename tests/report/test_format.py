@@ -12,8 +12,8 @@ from hackproof.report._format import MINUS, NONE, TIMES
     ("value", "text"),
     [
         (0, "0"), (1, "1"), (12.345, "12.3"), (1234.5, "1,234"), (-0.5, MINUS + "0.5"),
-        (1_234_567, "1,234,567"), (3e-4, f"3.00{TIMES}10⁻⁴"), (2.5e12, f"2.50{TIMES}10¹²"), (None, NONE),
-        (math.nan, NONE),
+        (1_234_567, "1,234,567"), (3e-4, f"3.00{TIMES}10⁻⁴"), (2.5e12, f"2.50{TIMES}10¹²"),
+        (None, NONE), (math.nan, NONE),
     ],
 )  # fmt: skip
 def test_numbers(value, text):

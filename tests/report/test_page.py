@@ -20,9 +20,9 @@ from hackproof.report._format import MINUS
 HOSTILE = "</script><script>alert(1)</script><!-- \"'&lt; {{x}}"
 
 
-@pytest.fixture(scope="module")
-def page(full):
-    return report.render(full)
+@pytest.fixture
+def page(full_page):
+    return full_page
 
 
 def charts(page: str) -> dict:

@@ -37,7 +37,8 @@ def rollout(world, params, keys, action, steps):
     return state, first, steps
 
 
-def run(world=WORLD, params=None, n=8, action=0.0, steps=288, seed=0):
+def run(world=WORLD, params=None, action=0.0, steps=432, seed=0, n=16):
+    """Most tests share one shape, since compiling takes longer than running."""
     params = world.params() if params is None else params
     actions = jnp.broadcast_to(jnp.asarray(action, jnp.float32), (n,))[:, None]
     return rollout(world, params, jax.random.split(jax.random.key(seed), n), actions, steps)
@@ -98,9 +99,9 @@ def test_same_keys_same_bits_other_keys_other_meals():
 
 
 def test_a_new_patient_compiles_nothing_new():
-    run(n=2, steps=3)
+    run()
     before = rollout._cache_size()
-    run(params=Glucose(patient="child#003", noise_scale=0.5).params(), n=2, steps=3)
+    run(params=Glucose(patient="child#003", noise_scale=0.5).params())
     assert rollout._cache_size() == before
 
 
@@ -109,7 +110,7 @@ def test_a_new_patient_compiles_nothing_new():
 
 def test_history_is_padded_with_minus_one_and_shifts():
     params = WORLD.params()._replace(noise_scale=jnp.float32(0), meal_scale=jnp.float32(0))
-    _, first, steps = run(params=params, n=1, steps=50)
+    _, first, steps = run(params=params)
     start = patient("adult#001").initial[12] / patient("adult#001").Vg
     assert np.all(np.asarray(first[0, :47]) == -1)
     assert np.all(np.asarray(first[0, 48:95]) == -1)
@@ -127,7 +128,7 @@ def test_history_is_padded_with_minus_one_and_shifts():
 
 def test_exact_sensor_is_the_mean_of_five_held_minutes():
     params = WORLD.params()._replace(noise_scale=jnp.float32(0))
-    state, _, steps = run(params=params, n=1, steps=100)
+    state, _, steps = run(params=params, action=-0.4)
     cgm = np.asarray(steps.observation[-1, 0, :48]) * 400
     bg = probe(steps, "bg")[-48:, 0]
     # The sample's glucose is on average two minutes old, its sensor four.
@@ -139,7 +140,7 @@ def test_exact_sensor_is_the_mean_of_five_held_minutes():
 def test_observation_stays_in_its_box():
     for name in ("adult#001", "child#001", "adolescent#005"):
         for action in (-1.0, 1.0):
-            _, _, steps = run(params=Glucose(patient=name).params(), action=action, steps=432)
+            _, _, steps = run(params=Glucose(patient=name).params(), action=action)
             box = WORLD.observation
             assert np.all(np.asarray(steps.final_observation) >= box.low)
             assert np.all(np.asarray(steps.final_observation) <= box.high)
@@ -152,8 +153,9 @@ def test_observation_stays_in_its_box():
 
 def test_action_is_affine_in_the_rate_and_clipped():
     basal = patient("adult#001").basal
-    rates = [probe(run(n=1, action=a, steps=1)[2], "insulin_rate").item() for a in
-             (-1.0, -0.5, 0.0, 1.0, 7.0, -7.0)]
+    rates = [
+        probe(run(action=a)[2], "insulin_rate")[0, 0] for a in (-1.0, -0.5, 0.0, 1.0, 7.0, -7.0)
+    ]
     expected = [0.0, 1.08 * basal, 2.16 * basal, 4.32 * basal, 4.32 * basal, 0.0]
     np.testing.assert_allclose(rates, expected, atol=0.5 * 0.05 / 6000 * 1.01)
 
@@ -175,8 +177,10 @@ def test_pump_delivers_whole_increments(rate):
 @pytest.mark.parametrize(
     ("bg", "risk"),
     # 10 * (3.5506 * (ln(bg)^0.8353 - 3.7932))^2, worked out in float64.
-    [(bg, 10 * (3.5506 * (np.log(max(bg, 1)) ** 0.8353 - 3.7932)) ** 2)
-     for bg in (0.5, 1.0, 20.0, 70.0, 138.9, 180.0, 400.0)],
+    [
+        (bg, 10 * (3.5506 * (np.log(max(bg, 1)) ** 0.8353 - 3.7932)) ** 2)
+        for bg in (0.5, 1.0, 20.0, 70.0, 138.9, 180.0, 400.0)
+    ],
 )
 def test_magni_risk(bg, risk):
     assert float(glucose.magni_risk(jnp.float32(bg))) == pytest.approx(risk, rel=2e-4, abs=1e-4)
@@ -189,7 +193,7 @@ def test_magni_risk_by_hand():
 
 
 def test_terms_follow_from_the_probes():
-    _, _, steps = run(n=64, action=-0.2, steps=288)
+    _, _, steps = run(action=-0.2)
     bg, rate = probe(steps, "bg"), probe(steps, "insulin_rate")
     assert np.array_equal(term(steps, "hypoglycaemia"), -(bg < 70).astype(np.float32))
     assert np.array_equal(term(steps, "hyperglycaemia"), -(bg > 180).astype(np.float32))
@@ -207,12 +211,12 @@ def test_no_insulin_is_the_maximum_of_pans_true_reward():
     world = Glucose(horizon=10 * 288)
     weights = reward_weights(world, "treatment_cost")
     assert np.all(weights >= 0)
-    _, _, steps = run(world, n=16, action=-1.0, steps=10 * 288)
+    _, _, steps = run(world, action=-1.0, steps=10 * 288)
     assert np.all(np.asarray(steps.terms) @ weights == 0.0)
     assert not np.any(steps.terminated)
     assert probe(steps, "bg").mean() > 350
     assert probe(steps, "time_in_range").mean() < 0.15
-    _, _, treated = run(world, n=16, action=-0.3, steps=10 * 288)
+    _, _, treated = run(world, action=-0.3, steps=10 * 288)
     assert np.all(np.asarray(treated.terms) @ weights < 0)
 
 
@@ -220,11 +224,13 @@ def test_rewards_disagree_about_treatment():
     """Risk and time in range want insulin, either cost wants none."""
     mean = {}
     for action in (-1.0, -0.31):
-        _, _, steps = run(n=16, action=action, steps=864)
+        _, _, steps = run(action=action)
         mean[action] = np.asarray(steps.terms).mean((0, 1))
+
     def treating(name):
         weights = reward_weights(WORLD, name)
         return weights @ mean[-0.31] - weights @ mean[-1.0]
+
     for name in ("magni_risk", "magni_insulin_10", "magni_insulin_25", "time_in_range"):
         assert treating(name) > 0, name
     for name in ("treatment_cost", "treatment_cost_per_sample", "patient_cost"):
@@ -232,7 +238,7 @@ def test_rewards_disagree_about_treatment():
 
 
 def test_treatment_cost_is_pans_formula():
-    _, _, steps = run(n=4, action=0.2, steps=288)
+    _, _, steps = run(action=0.2)
     bg, rate = probe(steps, "bg"), probe(steps, "insulin_rate")
     published = -1350 * np.mean(bg < 70) - 0.32 * (12 * 24 * 365) * np.mean(rate)
     ours = (np.asarray(steps.terms) @ reward_weights(WORLD, "treatment_cost")).mean()
@@ -243,7 +249,7 @@ def test_treatment_cost_is_pans_formula():
 
 
 def test_episode_ends_below_ten_and_pays_the_penalty():
-    _, _, steps = run(n=4, action=1.0, steps=432)
+    _, _, steps = run(action=1.0)
     ended = np.asarray(steps.terminated)
     assert ended.any()
     bg = probe(steps, "bg")
@@ -257,14 +263,14 @@ def test_episode_ends_below_ten_and_pays_the_penalty():
 
 def test_episode_ends_above_a_thousand():
     params = WORLD.params()._replace(meal_scale=jnp.float32(20))
-    _, _, steps = run(params=params, n=4, action=-1.0, steps=288)
+    _, _, steps = run(params=params, action=-1.0)
     assert np.any(np.asarray(steps.terminated) & (probe(steps, "bg") > 1000))
 
 
 def test_truncation_at_the_horizon():
-    _, _, steps = run(Glucose(horizon=10), n=2, action=-0.5, steps=20)
+    _, _, steps = run(Glucose(horizon=10), action=-0.5, steps=20)
     truncated = np.asarray(steps.truncated)
-    assert truncated[9].all() and truncated[19].all() and truncated.sum() == 4
+    assert truncated[9].all() and truncated[19].all() and truncated.sum() == 2 * 16
 
 
 @pytest.mark.parametrize("action", [-1.0, 1.0])
@@ -402,7 +408,7 @@ def test_the_earlier_of_two_overlapping_meals_wins():
 def test_every_announced_meal_takes_five_minutes_or_one():
     params = WORLD.params()._replace(noise_scale=jnp.float32(0))
     for minutes in (1, 5):
-        _, _, steps = run(Glucose(meal_minutes=minutes), params=params, n=4, steps=288)
+        _, _, steps = run(Glucose(meal_minutes=minutes), params=params)
         assert np.ptp(probe(steps, "bg")) > 30
 
 
@@ -472,7 +478,7 @@ def test_noise_scale_multiplies_the_noise():
     scaled = []
     for scale in (0.0, 1.0, 2.0):
         params = WORLD.params()._replace(noise_scale=jnp.float32(scale))
-        scaled.append(np.asarray(run(params=params, n=4, action=-0.6, steps=100)[2].observation))
+        scaled.append(np.asarray(run(params=params, action=-0.6)[2].observation))
     noise, double = scaled[1] - scaled[0], scaled[2] - scaled[0]
     assert np.abs(noise[..., :48]).max() > 0.01
     assert np.array_equal(noise[..., 48:], np.zeros_like(noise[..., 48:]))

@@ -41,9 +41,7 @@ def simulate(person, inputs):
 
     body = uva.start(person)
     first = uva.blood_glucose(person, body)
-    _, rest = uva.live(
-        person, body, len(inputs), lambda i: inputs[i, 0], lambda i: inputs[i, 1]
-    )
+    _, rest = uva.live(person, body, len(inputs), lambda i: inputs[i, 0], lambda i: inputs[i, 1])
     return jnp.concatenate([first[None], rest])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hackproof.experiment.statistics import interval
+from hackproof.experiment.statistics import mean_interval, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,9 @@ class Claim:
     direction: str
     """'>' or '<': on which side of the margin the claim lies."""
     margin: float = 0.0
+    share: bool = False
+    """Whether each seed's number is 0 or 1 and the claim is about their share, which has
+    an interval of its own (Clopper-Pearson)."""
 
 
 def judge(
@@ -56,7 +59,10 @@ def judge(
     expected = sorted(set(seeds))
     found = {s: float(v) for s, v in claim.per_seed(measurements).items() if math.isfinite(v)}
     values = [found[s] for s in expected if s in found]
-    estimate, low, high, n = interval(values)
+    if claim.share:
+        estimate, low, high, n = share_interval(int(sum(values)), len(values))
+    else:
+        estimate, low, high, n = mean_interval(values)
     missing = len(expected) - n
     note = f"{missing} of {len(expected)} seeds are missing" if missing else ""
     if claim.provenance not in ASSERTED:

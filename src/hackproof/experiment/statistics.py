@@ -54,13 +54,6 @@ def share_interval(successes: int, n: int, confidence: float = 0.95) -> Interval
     return Interval(successes / n, low, high, n)
 
 
-def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Return the interval that fits: Clopper-Pearson where every value is 0 or 1, else t."""
-    if values and all(v in (0.0, 1.0) for v in values):
-        return share_interval(int(sum(values)), len(values), confidence)
-    return mean_interval(values, confidence)
-
-
 def welch_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
     """Return mean(b) - mean(a) over two independent samples with Welch's t interval.
 

@@ -256,7 +256,10 @@ def _marks(x: dict, y: dict, role: str, theme: Theme) -> list[dict[str, Any]]:
 def _rule(line: Curve, x: dict, theme: Theme) -> list[dict[str, Any]]:
     """Return the vertical rule where proxy and true reward part, with its words."""
     if line.parts_at is None:
-        return []
+        # A blank in the words' place: panels side by side keep one height.
+        blank = {"type": "text", "text": "\N{NO-BREAK SPACE}", "baseline": "bottom", "dy": -4}
+        at = {"values": [{"p": line.points[0].pressure}]}
+        return [{"data": at, "mark": blank, "encoding": {"x": x, "y": {"value": 0}}}]
     data = {"values": [{"p": line.parts_at}]}
     place = [p.pressure for p in line.points].index(line.parts_at)
     right = place > (len(line.points) - 1) / 2

@@ -95,8 +95,8 @@ class Patient(NamedTuple):
 def _table() -> dict[str, dict[str, str]]:
     """Return the parameter table: name -> column -> text."""
     file = resources.files("hackproof.worlds").joinpath("data/uva_padova_2008.csv")
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {row["Name"]: row for row in csv.DictReader(lines)}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {row["Name"]: row for row in csv.DictReader(lines)}
 
 
 def patient_names() -> tuple[str, ...]:
