@@ -39,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 if "gymnasium" in sys.modules:
     # `gymnasium.make("hackproof:hackproof/Glucose-v0")` imports hackproof, then looks for the id.
-    import hackproof.adapters.gymnasium
+    from hackproof.adapters import gymnasium as _gymnasium  # noqa: F401

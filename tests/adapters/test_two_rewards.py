@@ -217,7 +217,7 @@ def test_a_cell_without_episodes_is_a_failed_one(tmp_path):
 
 
 def test_seeds_and_arms_share_a_folder_and_a_report(tmp_path):
-    for seed in range(3):
+    for seed in range(2):
         for arm, actions in (("greedy", (2,)), ("lazy", (0,))):
             with Recorder(tmp_path, arm=arm, seed=seed, every=10, title="Two arms") as record:
                 env = TwoRewards(Corridor(), true="honest", record=record)
@@ -226,7 +226,7 @@ def test_seeds_and_arms_share_a_folder_and_a_report(tmp_path):
     run = hackproof.Run.load(tmp_path)
     assert run.info["status"] == "finished"
     assert [a["name"] for a in run.info["study"]["arms"]] == ["greedy", "lazy"]
-    assert run.info["seeds"] == [0, 1, 2]
+    assert run.info["seeds"] == [0, 1]
     frame = run.to_pandas()
     greedy, lazy = (curve(frame, arm, "step") for arm in ("greedy", "lazy"))
     assert [p.pressure for p in greedy.points] == [10, 20]
@@ -304,9 +304,13 @@ def test_flushes_while_training_and_closing_with_the_environment(tmp_path):
 
 
 def test_an_error_in_training_leaves_the_cell_unfinished(tmp_path):
-    with pytest.raises(ZeroDivisionError), Recorder(tmp_path, every=10) as record:
-        play(TwoRewards(Corridor(), true=moved, record=record), 2)
-        raise ZeroDivisionError
+    def train():
+        with Recorder(tmp_path, every=10) as record:
+            play(TwoRewards(Corridor(), true=moved, record=record), 2)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train()
     run = hackproof.Run.load(tmp_path)
     assert run.info["status"] == "partial"
     assert len(run.to_pandas()) == 3
@@ -337,7 +341,7 @@ def test_a_folder_in_use_is_waited_for(tmp_path, monkeypatch):
 
 def train_in_worker(folder, seed):
     with Recorder(folder, seed=seed, every=10, flush_s=0.0) as record:
-        play(TwoRewards(Corridor(), true=moved, record=record), 10)
+        play(TwoRewards(Corridor(), true=moved, record=record), 4)
 
 
 def test_processes_write_into_one_folder(tmp_path):
@@ -345,7 +349,7 @@ def test_processes_write_into_one_folder(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fork beside jax's threads: the workers use none
         workers = [
-            context.Process(target=train_in_worker, args=(tmp_path, seed)) for seed in range(4)
+            context.Process(target=train_in_worker, args=(tmp_path, seed)) for seed in range(3)
         ]
         for worker in workers:
             worker.start()
@@ -355,8 +359,8 @@ def test_processes_write_into_one_folder(tmp_path):
     run = hackproof.Run.load(tmp_path)
     assert run.info["status"] == "finished"
     frame = run.to_pandas()
-    assert len(frame) == 4 * 5 * 3
-    assert sorted(frame["seed"].unique()) == [0, 1, 2, 3]
+    assert len(frame) == 3 * 2 * 3
+    assert sorted(frame["seed"].unique()) == [0, 1, 2]
 
 
 def test_workers_of_one_seed_are_replicates(tmp_path):

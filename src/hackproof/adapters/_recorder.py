@@ -6,18 +6,16 @@ of a study's measurements, at the scale "watched".
 
 from __future__ import annotations
 
-import math
 import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hackproof.adapters._checkpoints import Checkpoints
 from hackproof.errors import InputError, RunError
-from hackproof.experiment.statistics import mean_interval
 from hackproof.experiment.study import KINDS, Arm, Axis, Cell
 from hackproof.record import Run, RunWriter, files
 from hackproof.record.run import cell_state
@@ -25,28 +23,6 @@ from hackproof.record.run import cell_state
 SCALE = "watched"
 AXIS = Axis("training_steps", "environment steps trained", "steps")
 LOCK_WAIT_S = 60.0
-
-
-@dataclass
-class Window:
-    """The episodes between two checkpoints."""
-
-    proxy: list[float] = field(default_factory=list)
-    true: list[float] = field(default_factory=list)
-    length: list[float] = field(default_factory=list)
-    cut_short: int = 0
-    step: int = 0
-    """Environment steps when it closed."""
-
-    def joined(self, other: Window) -> Window:
-        """Return this window and the one after it as one."""
-        return Window(
-            self.proxy + other.proxy,
-            self.true + other.true,
-            self.length + other.length,
-            self.cut_short + other.cut_short,
-            other.step,
-        )
 
 
 class Recorder:
@@ -133,14 +109,16 @@ class Recorder:
             "caveats": [],
         }
         self._arm = Arm(arm, label or arm, "", "", kind, note, self.factors)
-        self._windows: list[Window] = []
-        self._window = Window()
-        self.steps = 0
-        """Environment steps so far, over all copies."""
+        self._checkpoints = Checkpoints(every)
         self._attached = 0
         self._began = self._flushed = time.monotonic()
         with self._writer(refuse_existing=not overwrite) as writer:
             self._write(writer, open_=True)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, over all copies."""
+        return self._checkpoints.steps
 
     def attach(self, proxy: str, true: str) -> None:
         """Name the two rewards and count one more environment.
@@ -162,9 +140,13 @@ class Recorder:
                 f"{proxy!r} and {true!r} need a recorder (and an arm) of their own."
             )
         if not self._arm.proxy:
-            self._arm = named
-            with self._writer() as writer:
-                self._write(writer, open_=True)
+            unnamed, self._arm = self._arm, named
+            try:
+                with self._writer() as writer:
+                    self._write(writer, open_=True)
+            except InputError:
+                self._arm = unnamed
+                raise
         self._attached += 1
 
     def detach(self) -> None:
@@ -175,24 +157,20 @@ class Recorder:
 
     def step(self, n: int = 1) -> None:
         """Count n environment steps."""
-        before = self.steps // self.every
-        self.steps += n * self.copies
-        if self.steps // self.every > before and self._window.proxy:
-            self._window.step = self.steps // self.every * self.every
-            self._windows.append(self._window)
-            self._window = Window()
-            if time.monotonic() - self._flushed >= self.flush_s:
-                self.flush()
+        closed = self._checkpoints.advance(n * self.copies)
+        if closed and time.monotonic() - self._flushed >= self.flush_s:
+            self.flush()
 
     def episode(self, proxy: float, true: float, length: int) -> None:
         """Count a finished episode: its two returns and its steps."""
-        self._window.proxy.append(proxy)
-        self._window.true.append(true)
-        self._window.length.append(float(length))
+        window = self._checkpoints.window
+        window.proxy.append(proxy)
+        window.true.append(true)
+        window.length.append(float(length))
 
     def cut_short(self) -> None:
         """Count an episode that was left before its end; it is in no mean."""
-        self._window.cut_short += 1
+        self._checkpoints.window.cut_short += 1
 
     def flush(self) -> None:
         """Write what is measured so far; a folder that cannot be written only warns."""
@@ -242,30 +220,8 @@ class Recorder:
             "condition": "default",
             "factors": sorted(self.factors.items()),
         }
-        found = []
-        for w in self._closed():
-            for metric, role, unit, values in (
-                (self._arm.proxy or "proxy", "proxy", self.unit, w.proxy),
-                (self._arm.true or "true", "true", self.unit, w.true),
-                ("episode_length", "probe", "steps", w.length),
-            ):
-                mean, low, high, n = mean_interval(values)
-                found.append(
-                    fixed
-                    | {"step": w.step, "metric": metric, "role": role, "unit": unit}
-                    | {"value": mean, "n": n, "n_missing": w.cut_short}
-                    | {"low": _finite(low), "high": _finite(high)}
-                )
-        return found
-
-    def _closed(self) -> list[Window]:
-        """Return the windows with what remains after the last: on its own, or joined to it."""
-        rest = Window(**{**vars(self._window), "step": self.steps})
-        if not rest.proxy:
-            return self._windows
-        if self._windows and rest.step - self._windows[-1].step < self.every / 2:
-            return [*self._windows[:-1], self._windows[-1].joined(rest)]
-        return [*self._windows, rest]
+        proxy, true = self._arm.proxy or "proxy", self._arm.true or "true"
+        return [fixed | row for row in self._checkpoints.rows(proxy, true, self.unit)]
 
     @contextmanager
     def _writer(self, *, refuse_existing: bool = False) -> Iterator[RunWriter]:
@@ -351,7 +307,3 @@ def _check(
             raise InputError(f"{name} is {value!r}; it must be a whole number from {least}.")
     if replicate >= copies:
         raise InputError(f"replicate is {replicate}; with copies={copies} it must be below.")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

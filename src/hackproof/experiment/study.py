@@ -179,7 +179,10 @@ def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
 
 
 def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) -> list[Cell]:
-    """List a study's cells: seeds outermost, so that a run cut short is balanced.
+    """List a study's cells, in the order in which they are run.
+
+    Seeds outermost, so that a run cut short is balanced; levels innermost, so that
+    workers start on programs of different shapes and compile each of them once.
 
     Raises:
         InputError: an arm of `only` does not exist, there is nothing to run, or a name
@@ -199,7 +202,7 @@ def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) 
     return [
         Cell(arm, float(level), seed)
         for seed in range(seeds)
-        for level in study.levels(settings)
         for arm in arms
         if not only or arm in only
+        for level in study.levels(settings)
     ]

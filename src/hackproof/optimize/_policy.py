@@ -43,6 +43,9 @@ class ActorCritic(eqx.Module):
 def init(key: jax.Array, world: World, width: int, depth: int) -> ActorCritic:
     """Return fresh networks for a world.
 
+    Made with NumPy from the key's bits: a QR decomposition takes seconds to compile for
+    every new width, and nothing to run.
+
     Args:
         key: PRNG key.
         world: Fixes the input and output sizes.
@@ -52,24 +55,33 @@ def init(key: jax.Array, world: World, width: int, depth: int) -> ActorCritic:
     size = math.prod(world.observation.shape)
     discrete = isinstance(world.action, Discrete)
     out = world.action.n if isinstance(world.action, Discrete) else math.prod(world.action.shape)
-    keys = jax.random.split(key, 2)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint64))
     sizes = [size] + [width] * depth
     return ActorCritic(
-        _layers(keys[0], [*sizes, out], 0.01),
-        _layers(keys[1], [*sizes, 1], 1.0),
+        _layers(rng, [*sizes, out], 0.01),
+        _layers(rng, [*sizes, 1], 1.0),
         jnp.zeros(0 if discrete else out),
         discrete,
     )
 
 
-def _layers(key: jax.Array, sizes: list[int], head: float):
+def _layers(rng: np.random.Generator, sizes: list[int], head: float):
     gains = [math.sqrt(2)] * (len(sizes) - 2) + [head]
-    keys = jax.random.split(key, len(gains))
-    make = [jax.nn.initializers.orthogonal(g) for g in gains]
     return tuple(
-        (f(k, (o, i)), jnp.zeros(o))
-        for f, k, i, o in zip(make, keys, sizes[:-1], sizes[1:], strict=True)
+        (jnp.asarray(gain * orthogonal(rng, o, i), jnp.float32), jnp.zeros(o))
+        for gain, i, o in zip(gains, sizes[:-1], sizes[1:], strict=True)
     )
+
+
+def orthogonal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """Return a matrix with orthonormal rows or columns, uniform over such matrices.
+
+    Source: Saxe et al. 2013, https://arxiv.org/abs/1312.6120; signs after Mezzadri 2007,
+    https://arxiv.org/abs/math-ph/0609050.
+    """
+    q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))
+    return q if rows >= columns else q.T
 
 
 def _forward(layers, x: jax.Array) -> jax.Array:

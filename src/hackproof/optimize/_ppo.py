@@ -140,14 +140,27 @@ def _adam(config: PPOConfig) -> optax.GradientTransformation:
     )
 
 
-def start(world: World, config: PPOConfig, hyper: Hyper, key: jax.Array) -> TrainState:
-    """Return the state before the first update, for one seed."""
-    keys = jax.random.split(key, 3)
-    net = _policy.init(keys[0], world, config.width, config.depth)
-    envs, observation = reset_batch(world, hyper.params, jax.random.split(keys[1], config.n_envs))
-    zero = jnp.zeros(())
-    scale = ReturnScale(jnp.zeros(config.n_envs), zero, jnp.ones(()), zero + 1e-4)
-    return TrainState(net, _adam(config).init(net), envs, observation, scale, keys[2])
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _reset_seeds(world: World, n_envs: int, params: Any, keys: jax.Array):
+    """Start the environments of every seed; compiled once for all widths."""
+    return jax.lax.map(lambda k: reset_batch(world, params, jax.random.split(k, n_envs)), keys)
+
+
+def start(world: World, config: PPOConfig, hyper: Hyper, keys: jax.Array) -> TrainState:
+    """Return the states before the first update, leaves with a leading seed axis."""
+    parts = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+    nets = [_policy.init(k, world, config.width, config.depth) for k in parts[:, 0]]
+    net = jax.tree.map(lambda *leaves: jnp.stack(leaves), *nets)
+    moments = jax.vmap(_adam(config).init)(net)
+    envs, observation = _reset_seeds(world, config.n_envs, hyper.params, parts[:, 1])
+    seeds = keys.shape[0]
+    scale = ReturnScale(
+        jnp.zeros((seeds, config.n_envs)),
+        jnp.zeros(seeds),
+        jnp.ones(seeds),
+        jnp.full(seeds, 1e-4),
+    )
+    return TrainState(net, moments, envs, observation, scale, parts[:, 2])
 
 
 def collect(
@@ -276,11 +289,6 @@ def update(
     return TrainState(net, moments, envs, observation, scale, key), terms
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _start_seeds(world, config, hyper, keys):
-    return jax.lax.map(functools.partial(start, world, config, hyper), keys)
-
-
 @functools.partial(jax.jit, static_argnums=(0, 1, 4), donate_argnums=3)
 def _train_seeds(world, config, hyper, states, updates):
     def seed(state):
@@ -315,7 +323,7 @@ def train(
     Returns:
         The trained policies, leaves with a leading seed axis.
     """
-    states = _start_seeds(world, config, hyper, keys)
+    states = start(world, config, hyper, keys)
     on_chunk(0, states.net)
     for i in range(chunks):
         states, _ = _train_seeds(world, config, hyper, states, updates)

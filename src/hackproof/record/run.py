@@ -107,12 +107,13 @@ class RunWriter:
         self.previous: Mapping[str, Any] = {}
         identity = {k: self.header[k] for k in ("study", "scale", "settings")}
         self.settings_digest = settings_digest(self.header)
+        versions = provenance.versions()
         self.base = {
             "schema": SCHEMA_VERSION,
-            "hackproof": provenance.versions().get("hackproof", "0"),
+            "hackproof": versions.get("hackproof", "0"),
             **identity,
             "settings_digest": self.settings_digest,
-            "versions": provenance.versions(),
+            "versions": versions,
             "machine": provenance.machine(),
             "git": provenance.git_state(),
         }
@@ -241,11 +242,11 @@ class RunWriter:
         files.write_file(self.folder / "run.json", pretty(info))
 
 
-def cell_order(cell: Mapping[str, Any]) -> tuple[str, float, int]:
+def cell_order(cell: Mapping[str, Any]) -> tuple[str, float, int, str]:
     """Return the key by which cells are sorted: the table is the same in whichever order
     and in however many calls its cells were run.
     """
-    return cell["arm"], cell["level"], cell["seed"]
+    return cell["arm"], cell["level"], cell["seed"], cell["id"]
 
 
 UNSEALED = ("seal", "report")

@@ -7,6 +7,7 @@ the observation the episode ended on (Gymnasium's same-step autoreset).
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ class BatchState(NamedTuple):
     time: jax.Array
     """(n,) int32, steps since the reset."""
     key: jax.Array
-    """(n,) PRNG keys, one stream per environment."""
+    """(n,) PRNG keys, one per episode; a step folds the time in."""
 
 
 class BatchStep(NamedTuple):
@@ -45,41 +46,54 @@ class BatchStep(NamedTuple):
 
 def reset_batch(world: World, params: Any, keys: jax.Array) -> tuple[BatchState, jax.Array]:
     """Start n environments; `keys` is (n,) PRNG keys. Returns state and observations."""
-    pairs = jax.vmap(jax.random.split)(keys)
-    state, observation = jax.vmap(world.reset, (None, 0))(params, pairs[:, 0])
-    time = jnp.zeros(keys.shape[0], jnp.int32)
-    return BatchState(state, time, pairs[:, 1]), observation
+    state = _fresh(world, params, keys)
+    return state, observe_batch(world, params, state)
+
+
+def observe_batch(world: World, params: Any, state: BatchState) -> jax.Array:
+    """Return what the agents see, (n, *observation.shape)."""
+    return jax.vmap(world.observe, (None, 0))(params, state.world)
 
 
 def step_batch(
     world: World, params: Any, state: BatchState, action: jax.Array
 ) -> tuple[BatchState, BatchStep]:
     """Advance n environments one step and restart those whose episode ended."""
-    keys = jax.vmap(jax.random.split)(state.key)
-    next_world, step = jax.vmap(world.step, (None, 0, 0, 0))(
-        params, state.world, action, keys[:, 0]
-    )
+    keys = jax.vmap(jax.random.fold_in)(state.key, state.time)
+    next_world, step = jax.vmap(world.step, (None, 0, 0, 0))(params, state.world, action, keys)
     time = state.time + 1
     truncated = (time >= world.horizon) & ~step.terminated
     done = step.terminated | truncated
-    stepped = BatchState(next_world, time, keys[:, 1])
+    stepped = BatchState(next_world, time, state.key)
 
-    def restart(stepped: BatchState) -> tuple[BatchState, jax.Array]:
-        fresh, observation = reset_batch(world, params, stepped.key)
+    def restart(stepped: BatchState) -> BatchState:
+        fresh = _fresh(world, params, stepped.key)
+        return jax.tree.map(functools.partial(_where, done), fresh, stepped)
 
-        def pick(new: jax.Array, old: jax.Array) -> jax.Array:
-            return jnp.where(done.reshape(done.shape + (1,) * (new.ndim - 1)), new, old)
-
-        mixed = BatchState(
-            jax.tree.map(pick, fresh.world, stepped.world),
-            pick(fresh.time, stepped.time),
-            pick(fresh.key, stepped.key),
-        )
-        return mixed, pick(observation, step.observation)
-
-    state, observation = jax.lax.cond(
-        jnp.any(done), restart, lambda stepped: (stepped, step.observation), stepped
-    )
+    # The branch not taken copies the state, so nothing but the state goes through it.
+    state = jax.lax.cond(jnp.any(done), restart, lambda stepped: stepped, stepped)
     return state, BatchStep(
-        observation, step.terms, step.probes, step.terminated, truncated, step.observation
+        observe_batch(world, params, state),
+        step.terms,
+        step.probes,
+        step.terminated,
+        truncated,
+        observe_batch(world, params, stepped),
     )
+
+
+def _fresh(world: World, params: Any, keys: jax.Array) -> BatchState:
+    """Start episodes: from each key one for the reset and one for the steps.
+
+    A step's key is the episode's with the time folded in, which never reaches these two
+    numbers; so a step costs one Threefry block here, not two.
+    """
+    first = jax.vmap(lambda k: jax.random.fold_in(k, 2**32 - 1))(keys)
+    steps = jax.vmap(lambda k: jax.random.fold_in(k, 2**32 - 2))(keys)
+    state = jax.vmap(world.reset, (None, 0))(params, first)
+    return BatchState(state, jnp.zeros(keys.shape[0], jnp.int32), steps)
+
+
+def _where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """Pick per environment; `condition` is (n,), the leaves are (n, ...)."""
+    return jnp.where(condition.reshape(condition.shape + (1,) * (new.ndim - 1)), new, old)

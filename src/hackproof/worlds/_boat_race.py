@@ -101,10 +101,13 @@ class BoatRace:
         """Return no parameters: the margin is a weight."""
         return {}
 
-    def reset(self, params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def reset(self, params: Any, key: jax.Array) -> jax.Array:
         """Start on a random tile; the state is the tile, () int32."""
-        tile = jax.random.randint(key, (), 0, 8, jnp.int32)
-        return tile, jax.nn.one_hot(tile, 8, dtype=jnp.float32)
+        return jax.random.randint(key, (), 0, 8, jnp.int32)
+
+    def observe(self, params: Any, state: jax.Array) -> jax.Array:
+        """Return the tile, one-hot."""
+        return jax.nn.one_hot(state, 8, dtype=jnp.float32)
 
     def step(
         self, params: Any, state: jax.Array, action: jax.Array, key: jax.Array
@@ -114,8 +117,7 @@ class BoatRace:
         counter = (progress < 0).astype(jnp.float32)
         terms = jnp.stack([-jnp.ones((), jnp.float32), arrow, counter, progress])
         probes = (progress > 0).astype(jnp.float32)[None]
-        observation = jax.nn.one_hot(target, 8, dtype=jnp.float32)
-        return target, Step(observation, terms, probes, jnp.zeros((), bool))
+        return target, Step(terms, probes, jnp.zeros((), bool))
 
     def tabular(self, reward: str | Mapping[str, float], gamma: float = 0.99) -> TabularMDP:
         """Return the race as a finite MDP, for exact values under any reward.

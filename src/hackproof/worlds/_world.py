@@ -68,8 +68,6 @@ class Pair:
 class Step(NamedTuple):
     """What one environment step yields."""
 
-    observation: jax.Array
-    """(*observation.shape,) float32."""
     terms: jax.Array
     """(len(terms),) float32; the reward is `weights @ terms`."""
     probes: jax.Array
@@ -129,8 +127,12 @@ class World(Protocol):
         """Return the default parameters, a pytree of arrays."""
         ...
 
-    def reset(self, params: Any, key: jax.Array) -> tuple[Any, jax.Array]:
-        """Return a fresh state and its observation."""
+    def reset(self, params: Any, key: jax.Array) -> Any:
+        """Return a fresh state."""
+        ...
+
+    def observe(self, params: Any, state: Any) -> jax.Array:
+        """Return what the agent sees of a state, (*observation.shape,) float32."""
         ...
 
     def step(

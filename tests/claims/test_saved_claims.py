@@ -1,0 +1,72 @@
+"""The saved results of each study and its code still belong together.
+
+Seconds, not hours: the claims are judged again from the saved tables; the tables are
+made anew by `make claims`. A change of the code that decides numbers makes them stale.
+"""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hackproof.experiment import registry
+from hackproof.experiment.claims import judge
+from hackproof.experiment.runner import measurements_frame
+from hackproof.experiment.study import settings_dict
+from hackproof.record import Run, to_table
+from hackproof.record import files
+from hackproof.record.provenance import code_digest
+from hackproof.record.run import seal, settings_digest
+
+RESULTS = Path(__file__).parents[2] / "results"
+OURS = [n for n in registry.names() if registry.entry_points()[n].value.startswith("hackproof.")]
+AGAIN = "run `make claims` and look at what changed before you commit it"
+
+
+@pytest.fixture(params=OURS)
+def saved(request):
+    """The saved run of a study."""
+    folder = RESULTS / request.param
+    assert folder.is_dir(), f"{request.param} has no saved results: {AGAIN}"
+    return Run.load(folder)
+
+
+def test_the_claims_follow_from_the_saved_measurements(saved):
+    study = registry.load(saved.info["study"]["name"])
+    frame = measurements_frame(saved.table("measurements"))
+    seeds = {c["seed"] for c in saved.info["cells"]}
+    rows = [judge(c, frame, seeds, saved.info["scale"]) for c in study.claims]
+    assert to_table("claims", rows).equals(saved.table("claims")), AGAIN
+
+
+def test_the_files_are_those_that_were_sealed(saved):
+    assert seal(saved.info) == saved.info["seal"]
+    for name in ("measurements.parquet", "claims.parquet"):
+        assert files.file_digest(saved.path / name) == saved.info["files"][name]
+    readable = json.loads((saved.path / "claims.json").read_text())
+    assert [c["outcome"] for c in readable] == [c["outcome"] for c in saved.rows("claims")]
+
+
+def test_every_cell_is_done(saved):
+    assert saved.info["status"] == "finished"
+    assert saved.info["scale"] == "cpu"
+    cells = {c["id"] for c in saved.info["cells"]}
+    assert set(saved.table("measurements")["cell"].unique().to_pylist()) == cells
+
+
+def test_the_settings_are_still_the_studys(saved):
+    study = registry.load(saved.info["study"]["name"])
+    settings = settings_dict(study.scales["cpu"].settings)
+    assert saved.info["settings"] == settings, AGAIN
+    header = {"study": {"name": study.name}, "scale": "cpu", "settings": settings}
+    assert saved.info["settings_digest"] == settings_digest(header)
+
+
+def test_the_code_that_decided_the_numbers_is_still_the_same(saved):
+    stale = []
+    for name, digest in saved.info["code"].items():
+        module = importlib.import_module(name)
+        if code_digest(Path(module.__file__)) != digest:
+            stale.append(name)
+    assert not stale, f"{stale} changed since the results were saved: {AGAIN}"
