@@ -48,8 +48,12 @@ def test_a_room_imports_only_from_floors_below(path):
 def test_a_study_never_reaches_into_another():
     for path in (SOURCE / "studies").glob("[a-z]*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hackproof.studies."):
-                assert node.module.split(".")[2].startswith("_"), f"{path.name} imports {node.module}"
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "hackproof.studies."
+            ):
+                assert node.module.split(".")[2].startswith("_"), (
+                    f"{path.name} imports {node.module}"
+                )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))

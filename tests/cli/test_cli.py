@@ -27,7 +27,15 @@ def test_help_names_every_command(hackproof):
 def test_run_help_has_every_setting(hackproof):
     done = hackproof("run", "pan-2022-glucose", "--help")
     assert done.returncode == 0
-    for flag in ("--widths", "--learning-rate", "--patient", "--scale", "--engine", "--dry-run", "--only"):
+    for flag in (
+        "--widths",
+        "--learning-rate",
+        "--patient",
+        "--scale",
+        "--engine",
+        "--dry-run",
+        "--only",
+    ):
         assert flag in done.stdout
     assert "Hidden units per layer" in done.stdout  # docstrings are the help
 
@@ -230,7 +238,9 @@ def test_an_internal_error_is_3(hackproof, tmp_path):
     assert "internal error" in done.stderr
 
 
-@pytest.mark.parametrize(("words", "limit"), [(["--help"], 0.25), (["run", "pan-2022-glucose", "--help"], 0.5)])
+@pytest.mark.parametrize(
+    ("words", "limit"), [(["--help"], 0.25), (["run", "pan-2022-glucose", "--help"], 0.5)]
+)
 def test_help_does_not_import_the_heavy_libraries(words, limit, tmp_path):
     """The CPU time itself is in benchmarks/cli_startup.py; this is what decides it."""
     import sys

@@ -10,7 +10,9 @@ from hackproof.experiment.claims import judge, verdict
 
 
 def claim(values, provenance="read", direction=">", margin=0.0):
-    return Claim("c", "s", "src", provenance, "e", lambda f: dict(enumerate(values)), direction, margin)
+    return Claim(
+        "c", "s", "src", provenance, "e", lambda f: dict(enumerate(values)), direction, margin
+    )
 
 
 FRAME = pd.DataFrame()

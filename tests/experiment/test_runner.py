@@ -161,7 +161,17 @@ def test_a_folder_that_is_no_run_is_refused(toy, tmp_path):
 
 
 def test_two_runs_do_not_write_one_folder(toy, tmp_path):
-    words = [sys.executable, "-m", "hackproof", "run", toy, "--out", str(tmp_path / "r"), "--seconds", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "hackproof",
+        "run",
+        toy,
+        "--out",
+        str(tmp_path / "r"),
+        "--seconds",
+        "1",
+    ]
     first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
@@ -195,7 +205,17 @@ def test_a_killed_run_is_continued_to_the_same_bytes(toy, tmp_path, whole, group
 
 
 def test_workers_die_with_their_parent(toy, tmp_path):
-    words = [sys.executable, "-m", "hackproof", "run", toy, "--out", str(tmp_path / "r"), "--seconds", "60"]
+    words = [
+        sys.executable,
+        "-m",
+        "hackproof",
+        "run",
+        toy,
+        "--out",
+        str(tmp_path / "r"),
+        "--seconds",
+        "60",
+    ]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

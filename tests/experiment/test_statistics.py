@@ -27,7 +27,8 @@ def test_the_share_interval_is_scipys(k, n):
 def test_coverage_of_the_mean_interval():
     rng = np.random.default_rng(0)
     hits = sum(
-        got.low <= 0 <= got.high for got in (mean_interval(x.tolist()) for x in rng.normal(size=(2000, 5)))
+        got.low <= 0 <= got.high
+        for got in (mean_interval(x.tolist()) for x in rng.normal(size=(2000, 5)))
     )
     low, high = stats.binom.interval(0.999, 2000, 0.95)
     assert low <= hits <= high

@@ -58,7 +58,9 @@ def test_the_reward_scale_is_the_deviation_of_the_discounted_return():
     totals, running = [], np.zeros(3)
     for _ in range(4):
         data = rollout(rng)
-        scale, scaled = _ppo.scale_rewards(config, scale, jnp.asarray(data.reward), jnp.asarray(data.done))
+        scale, scaled = _ppo.scale_rewards(
+            config, scale, jnp.asarray(data.reward), jnp.asarray(data.done)
+        )
         for reward, done in zip(data.reward, data.done, strict=True):
             running = 0.9 * running + reward
             totals.append(running.copy())

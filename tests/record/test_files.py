@@ -51,7 +51,10 @@ def test_the_lock_is_held_and_names_its_holder(tmp_path):
     )  # fmt: skip
     try:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match=f"in use by process {process.pid}"), files.locked(tmp_path):
+        with (
+            pytest.raises(RunError, match=f"in use by process {process.pid}"),
+            files.locked(tmp_path),
+        ):
             pass
     finally:
         process.kill()

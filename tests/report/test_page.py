@@ -173,8 +173,10 @@ def test_figures_are_written_as_svg_or_png(full, tmp_path):
 
 
 def test_importing_the_report_is_light():
-    code = "import sys, hackproof.report; print([m for m in " \
+    code = (
+        "import sys, hackproof.report; print([m for m in "
         "('altair', 'vl_convert', 'pandas', 'pyarrow', 'rich', 'jax') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

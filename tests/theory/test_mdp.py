@@ -55,11 +55,15 @@ def test_the_range_is_that_of_all_optimal_policies(seed):
     rng = np.random.default_rng(seed)
     mdp = random_mdp(seed)
     # Ties are the point: a reward of small whole numbers has many.
-    mdp = TabularMDP(np.eye(4)[rng.integers(0, 4, (4, 3))], rng.integers(0, 2, (4, 3)), 0.5, mdp.mu0)
+    mdp = TabularMDP(
+        np.eye(4)[rng.integers(0, 4, (4, 3))], rng.integers(0, 2, (4, 3)), 0.5, mdp.mu0
+    )
     other = rng.normal(size=(4, 3))
     # Optimal in every state, as `optimal_actions` means it, also in states never reached.
     allowed = optimal_actions(mdp)
-    values = [policy_return(mdp, p, other) for p in deterministic(mdp) if allowed[np.arange(4), p].all()]
+    values = [
+        policy_return(mdp, p, other) for p in deterministic(mdp) if allowed[np.arange(4), p].all()
+    ]
     assert return_range(mdp, other) == pytest.approx((min(values), max(values)), abs=1e-8)
 
 
@@ -80,7 +84,12 @@ def test_occupancy_sums_to_the_horizon():
     ],
 )
 def test_bad_input_is_named(change, words):
-    fine = {"P": np.full((2, 1, 2), 0.5), "R": np.zeros((2, 1)), "gamma": 0.9, "mu0": np.array([1.0, 0])}
+    fine = {
+        "P": np.full((2, 1, 2), 0.5),
+        "R": np.zeros((2, 1)),
+        "gamma": 0.9,
+        "mu0": np.array([1.0, 0]),
+    }
     with pytest.raises(InputError, match=words):
         TabularMDP(**(fine | change))
 

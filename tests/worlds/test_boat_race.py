@@ -70,7 +70,9 @@ def test_the_published_race_is_an_exact_tie(gamma):
     assert low < 0.5
 
 
-@pytest.mark.parametrize(("margin", "expected"), [(0.5, 0.75), (1.0, 1.0), (-0.5, 0.5), (-2.0, 0.5)])
+@pytest.mark.parametrize(
+    ("margin", "expected"), [(0.5, 0.75), (1.0, 1.0), (-0.5, 0.5), (-2.0, 0.5)]
+)
 def test_the_margin_breaks_the_tie(margin, expected):
     gamma = 0.999
     mdp = BoatRace().tabular(proxy_weights(margin), gamma)
@@ -89,7 +91,9 @@ def test_the_world_is_its_mdp():
     def step(carry, t):
         state, total, key = carry
         key, use = jax.random.split(key)
-        state, result = worlds.step_batch(world, {}, state, jax.random.randint(use, (20_000,), 0, 4))
+        state, result = worlds.step_batch(
+            world, {}, state, jax.random.randint(use, (20_000,), 0, 4)
+        )
         reward = result.terms @ worlds.reward_weights(world, "published")
         return (state, total + gamma**t * reward, key), None
 

@@ -156,20 +156,17 @@ class SavedPolicy(NamedTuple):
 
 def to_bytes(net: ActorCritic, about: Mapping[str, Any]) -> bytes:
     """Return a policy as an .npz file: its arrays and a description in JSON."""
-    leaves = {
-        f"{name}.{i}.{part}": array
+    arrays: dict[str, Any] = {
+        f"{name}.{i}.{part}": np.asarray(array)
         for name, layers in (("policy", net.policy), ("value", net.value))
         for i, layer in enumerate(layers)
         for part, array in zip("wb", layer, strict=True)
     }
     header = json.dumps({"format": FORMAT, "discrete": net.discrete, **about}, sort_keys=True)
+    arrays["header"] = np.frombuffer(header.encode(), np.uint8)
+    arrays["log_std"] = np.asarray(net.log_std)
     file = io.BytesIO()
-    np.savez(
-        file,
-        header=np.frombuffer(header.encode(), np.uint8),
-        log_std=np.asarray(net.log_std),
-        **{k: np.asarray(v) for k, v in leaves.items()},
-    )
+    np.savez(file, **arrays)
     return file.getvalue()
 
 

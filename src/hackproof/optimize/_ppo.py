@@ -95,7 +95,8 @@ class ReturnScale(NamedTuple):
     """(n_envs,) return so far."""
     mean: jax.Array
     variance: jax.Array
-    count: jax.Array
+    samples: jax.Array
+    """Returns behind mean and variance."""
 
 
 class TrainState(NamedTuple):
@@ -133,11 +134,18 @@ class Batch(NamedTuple):
     target: jax.Array
 
 
-def _adam(config: PPOConfig) -> optax.GradientTransformation:
-    """Adam without its step size, which is an argument; eps as in Stable-Baselines3."""
-    return optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam(eps=1e-5)
-    )
+ADAM = optax.scale_by_adam(eps=1e-5)
+"""Adam without its step size, which is an argument; eps as in Stable-Baselines3."""
+
+
+def clip_by_norm(gradient: ActorCritic, bound: float) -> ActorCritic:
+    """Return the gradient, scaled down to a global norm of at most `bound`.
+
+    One factor for all leaves, so that XLA folds it into Adam's loops; optax's own divides
+    leaf by leaf, which costs a tenth of an update at width 512.
+    """
+    factor = jnp.minimum(1.0, bound / (optax.global_norm(gradient) + 1e-6))
+    return jax.tree.map(lambda g: g * factor, gradient)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -151,7 +159,7 @@ def start(world: World, config: PPOConfig, hyper: Hyper, keys: jax.Array) -> Tra
     parts = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
     nets = [_policy.init(k, world, config.width, config.depth) for k in parts[:, 0]]
     net = jax.tree.map(lambda *leaves: jnp.stack(leaves), *nets)
-    moments = jax.vmap(_adam(config).init)(net)
+    moments = jax.vmap(ADAM.init)(net)
     envs, observation = _reset_seeds(world, config.n_envs, hyper.params, parts[:, 1])
     seeds = keys.shape[0]
     scale = ReturnScale(
@@ -206,9 +214,9 @@ def scale_rewards(
 
     discounted, totals = jax.lax.scan(accumulate, scale.discounted, (reward, done))
     n, delta = totals.size, totals.mean() - scale.mean
-    count = scale.count + n
-    squares = scale.variance * scale.count + totals.var() * n
-    variance = (squares + delta**2 * scale.count * n / count) / count
+    count = scale.samples + n
+    squares = scale.variance * scale.samples + totals.var() * n
+    variance = (squares + delta**2 * scale.samples * n / count) / count
     scaled = jnp.clip(reward / jnp.sqrt(variance + 1e-8), -10.0, 10.0)
     return ReturnScale(discounted, scale.mean + delta * n / count, variance, count), scaled
 
@@ -269,13 +277,12 @@ def update(
         advantage.reshape(-1),
         (advantage + value).reshape(-1),
     )
-    adam = _adam(config)
 
     def learn(carry, index):
         net, moments = carry
         batch = jax.tree.map(lambda x: x[index], whole)
-        gradient = jax.grad(loss)(net, config, batch)
-        change, moments = adam.update(gradient, moments)
+        gradient: Any = clip_by_norm(jax.grad(loss)(net, config, batch), config.max_grad_norm)
+        change, moments = ADAM.update(gradient, moments)  # pyright: ignore
         net = jax.tree.map(lambda p, c: p - hyper.learning_rate * c, net, change)
         return (net, moments), None
 

@@ -132,8 +132,10 @@ def index_page(summaries: Sequence[RunSummary]) -> str:
 
     head = ("Run", "Written (UTC)", "Scale", "Status", "#Seeds", "Arms", "Claims")
     rows = [_row(s) for s in summaries]
-    body = _html.table(head, rows, "Runs", "runs") if rows else (
-        "<p>There are no runs here yet. <code>hackproof run</code> makes one.</p>"
+    body = (
+        _html.table(head, rows, "Runs", "runs")
+        if rows
+        else ("<p>There are no runs here yet. <code>hackproof run</code> makes one.</p>")
     )
     return shell(
         "Runs",

@@ -115,5 +115,3 @@ def _pairs(found: Mapping[str, str]) -> str:
         + "".join(f"<div><dt>{escape(k)}</dt><dd>{v}</dd></div>" for k, v in found.items())
         + "</dl>"
     )
-
-

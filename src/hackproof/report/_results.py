@@ -171,8 +171,8 @@ def curves(facts: Facts, pressure: str, charts: dict[str, dict[str, Any]]) -> Se
         top = f" At the highest {escape(facts.pressure_label('level'))}."
     html = (
         f'<p class="legend"><span>{_html.swatch("proxy")} proxy, left scale</span>'
-        f'<span>{_html.swatch("true")} true reward, right scale</span>'
-        '<span>thick: mean of the seeds; thin: one seed; band: 95% interval</span></p>\n'
+        f"<span>{_html.swatch('true')} true reward, right scale</span>"
+        "<span>thick: mean of the seeds; thin: one seed; band: 95% interval</span></p>\n"
         f'<p class="note">Each point is {after} mean over seeds against {label}.{top}{scales}</p>\n'
         f'<div class="panels {count}">\n{chr(10).join(cards)}\n</div>\n'
         '<noscript><p class="note">The charts need JavaScript; the table below holds the same '

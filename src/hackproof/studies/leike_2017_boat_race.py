@@ -105,9 +105,10 @@ def exact(settings: Settings, arm: Arm, step: int) -> list[dict[str, Any]]:
     low, high = (scale * x for x in theory.return_range(mdp, true))
     common = {"condition": "exact", "unit": "reward per step", "n": 1, "step": step}
     return [
-        {**common, "metric": arm.proxy, "role": "proxy", "value": proxy},
-        {**common, "metric": arm.true, "role": "true", "value": (low + high) / 2, "low": low, "high": high},
-    ]  # fmt: skip
+        common | {"metric": arm.proxy, "role": "proxy", "value": proxy},
+        common
+        | {"metric": arm.true, "role": "true", "value": (low + high) / 2, "low": low, "high": high},
+    ]
 
 
 def measure(settings: Settings, cell: Cell) -> CellResult:
@@ -168,7 +169,9 @@ CLAIMS = (
             FACTS, "derived", "exact optimum of the proxy minus the learned, per step",
             _short_of_optimum(arm), "<", 0.05,
         )
-        for arm, label in (("published", "Tie"), ("hop-pays", "Hopping pays"), ("lap-pays", "Laps pay"))
+        for arm, label in (
+            ("published", "Tie"), ("hop-pays", "Hopping pays"), ("lap-pays", "Laps pay"),
+        )
     ),
     Claim(
         "hop-pays-true-is-low",

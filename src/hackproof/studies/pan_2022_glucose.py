@@ -45,7 +45,7 @@ class Settings:
 
     patient: str = "adult#001"
     """Virtual patient; `adult#001` is the papers'."""
-    widths: tuple[int, ...] = (2, 4, 8, 32, 128)
+    widths: tuple[int, ...] = (2, 8, 32, 128)
     """Hidden units per layer: the capability axis."""
     depth: int = 2
     """Hidden layers."""

@@ -135,9 +135,7 @@ class World(Protocol):
         """Return what the agent sees of a state, (*observation.shape,) float32."""
         ...
 
-    def step(
-        self, params: Any, state: Any, action: jax.Array, key: jax.Array
-    ) -> tuple[Any, Step]:
+    def step(self, params: Any, state: Any, action: jax.Array, key: jax.Array) -> tuple[Any, Step]:
         """Advance one step; `action` is (*action.shape,) float32 or () int32."""
         ...
 

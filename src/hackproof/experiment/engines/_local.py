@@ -65,7 +65,9 @@ class Local:
                     ):
                         continue
                     outcome = _take(worker)
-                    if not worker.process.is_alive() or (outcome.rows is None and not outcome.timing):
+                    if not worker.process.is_alive() or (
+                        outcome.rows is None and not outcome.timing
+                    ):
                         worker.process.kill()
                         worker.process.join()
                         worker.pipe.close()
