@@ -9,7 +9,6 @@ seal), the cells' union and the claims. Policies and single cells stay in runs/.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -36,13 +35,40 @@ def save(name: str) -> None:
     target.mkdir(exist_ok=True)
     for file in ("measurements.parquet", "claims.parquet", "run.json"):
         shutil.copyfile(run.path / file, target / file)
-    rows = [
-        {k: c[k] for k in ("id", "estimate", "low", "high", "n", "n_missing", "outcome")}
-        for c in run.rows("claims")
+
+
+def index() -> str:
+    """Return results/README.md: every saved claim and its outcome, as Markdown."""
+    lines = [
+        "# Saved results",
+        "",
+        "Made by `make claims`; `hackproof verify results/NAME` judges them again, and so does",
+        "the test suite. Estimates are means over seeds with 95% intervals.",
     ]
-    (target / "claims.json").write_text(json.dumps(rows, indent=1) + "\n")
+    for folder in sorted(p.parent for p in HERE.glob("*/run.json")):
+        run = Run.load(folder)
+        cpu = sum(c.get("cpu_s", 0) for c in run.info["cells"])
+        lines += [
+            "",
+            f"## {run.info['study']['name']}",
+            "",
+            f"{len(run.info['cells'])} cells, {len(run.info['seeds'])} seeds, {cpu / 60:.0f} CPU "
+            f"minutes on {run.info['machine']['processor']}; seal `{run.info['seal'][:16]}`.",
+            "",
+            "| claim | statement | estimate [95%] | claimed | seeds | outcome |",
+            "|---|---|---|---|---|---|",
+        ]
+        for c in run.rows("claims"):
+            ends = "" if c["low"] is None else f" [{c['low']:.4g}, {c['high']:.4g}]"
+            estimate = "none" if c["estimate"] is None else f"{c['estimate']:.4g}{ends}"
+            lines.append(
+                f"| `{c['id']}` | {c['statement']} | {estimate} | {c['direction']} {c['margin']:g} "
+                f"| {c['n']} | **{c['outcome']}** |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     for study in sys.argv[1:] or registry.names():
         save(study)
+    (HERE / "README.md").write_text(index())

@@ -5,7 +5,6 @@ made anew by `make claims`. A change of the code that decides numbers makes them
 """
 
 import importlib
-import json
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from hackproof.experiment import registry
 from hackproof.experiment.claims import judge
 from hackproof.experiment.runner import measurements_frame
 from hackproof.experiment.study import settings_dict
-from hackproof.record import Run, to_table
-from hackproof.record import files
+from hackproof.experiment.verify import verify
+from hackproof.record import Run, files, to_table
 from hackproof.record.provenance import code_digest
 from hackproof.record.run import seal, settings_digest
 
@@ -44,8 +43,14 @@ def test_the_files_are_those_that_were_sealed(saved):
     assert seal(saved.info) == saved.info["seal"]
     for name in ("measurements.parquet", "claims.parquet"):
         assert files.file_digest(saved.path / name) == saved.info["files"][name]
-    readable = json.loads((saved.path / "claims.json").read_text())
-    assert [c["outcome"] for c in readable] == [c["outcome"] for c in saved.rows("claims")]
+    assert verify(saved.path, expected_seal=saved.info["seal"]) == []
+
+
+def test_the_readable_table_is_that_of_the_saved_claims(saved):
+    text = (RESULTS / "README.md").read_text()
+    for claim in saved.rows("claims"):
+        line = next(x for x in text.splitlines() if f"`{claim['id']}`" in x)
+        assert line.endswith(f"**{claim['outcome']}** |"), AGAIN
 
 
 def test_every_cell_is_done(saved):

@@ -11,8 +11,8 @@ def frame(true, proxy=lambda level: level, seeds=4, steps=(0, 10)):
     for level, seed, step in itertools.product((1, 2, 4, 8), range(seeds), steps):
         for role, f in (("proxy", proxy), ("true", true)):
             rows.append({
-                "arm": "a", "cell": f"{level}/{seed}", "seed": seed, "level": float(level), "step": step,
-                "condition": "default", "metric": role, "role": role,
+                "arm": "a", "cell": f"{level}/{seed}", "seed": seed, "level": float(level),
+                "step": step, "condition": "default", "metric": role, "role": role,
                 "value": (f(level) + 0.01 * seed) * (step > 0),
             })  # fmt: skip
     return pd.DataFrame(rows)

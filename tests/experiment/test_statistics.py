@@ -13,7 +13,8 @@ from hackproof.experiment.statistics import mean_interval, share_interval
 def test_the_mean_interval_is_scipys(values):
     got = mean_interval(values)
     spread = np.std(values, ddof=1)
-    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), spread / math.sqrt(len(values))) if spread else (np.mean(values),) * 2  # fmt: skip
+    mean, error = np.mean(values), spread / math.sqrt(len(values))
+    low, high = stats.t.interval(0.95, len(values) - 1, mean, error) if spread else (mean, mean)
     np.testing.assert_allclose([got.low, got.high], [low, high], rtol=1e-6, atol=1e-5)
 
 

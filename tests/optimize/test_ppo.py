@@ -5,8 +5,7 @@ import pytest
 
 from hackproof import theory, worlds
 from hackproof.errors import InputError
-from hackproof.optimize import Hyper, PPOConfig, evaluate, pick_seed, train
-from hackproof.optimize import _ppo
+from hackproof.optimize import Hyper, PPOConfig, _ppo, evaluate, pick_seed, train
 from hackproof.optimize._ppo import ReturnScale, Rollout
 
 WORLD = worlds.make("boat-race")
@@ -74,7 +73,10 @@ def test_one_seed_alone_is_the_same_to_the_bit_as_among_five():
     among = train(WORLD, TINY, hyper(), keys, 2, 3)
     for i in (0, 3):
         alone = train(WORLD, TINY, hyper(), keys[i : i + 1], 2, 3)
-        for a, b in zip(jax.tree.leaves(pick_seed(among, i)), jax.tree.leaves(pick_seed(alone, 0)), strict=True):  # fmt: skip
+        pairs = zip(
+            *(jax.tree.leaves(pick_seed(*x)) for x in ((among, i), (alone, 0))), strict=True
+        )
+        for a, b in pairs:
             assert np.array_equal(a, b)
 
 

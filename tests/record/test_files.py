@@ -24,7 +24,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "f").write_text("")
-    with pytest.raises(RunError, match="cannot write .*f/x: Not a directory|File exists"):
+    with pytest.raises(RunError, match=r"cannot write .*f/x: Not a directory|File exists"):
         files.write_file(tmp_path / "f" / "x", "")
 
 

@@ -105,7 +105,7 @@ def test_the_world_is_its_mdp():
 
 def test_unknown_names_list_the_known():
     world = worlds.make("boat-race")
-    with pytest.raises(InputError, match="Did you mean 'published'.*hop-pays"):
+    with pytest.raises(InputError, match=r"Did you mean 'published'.*hop-pays"):
         worlds.reward_weights(world, "publishd")
     with pytest.raises(InputError, match="arrow, counter_clockwise, progress, step"):
         worlds.reward_weights(world, {"arows": 1.0})

@@ -1,7 +1,7 @@
 """The command line: thin. Each command parses its flags and calls one function.
 
 Exit codes: 0 done and nothing found; 1 findings, or a claim not reproduced under
---strict; 2 could not decide, or bad input; 3 an internal error.
+--strict; 2 could not decide, or bad input; 3 an internal error; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ commands:
   hackproof --version
 
 exit codes: 0 done and nothing found, 1 findings (or a claim not reproduced under
---strict), 2 could not decide or bad input, 3 internal error
+--strict), 2 could not decide or bad input, 3 internal error, 130 stopped by Ctrl-C
 """
 
 

@@ -127,14 +127,20 @@ def compare(words: list[str]) -> int:
 def verify(words: list[str]) -> int:
     """Hackproof verify RUN."""
     options = parse(VerifyOptions, "verify", words)
-    from hackproof.experiment.verify import verify
+    from hackproof.experiment.verify import summary_only, verify
+    from hackproof.record import Run
 
     problems = verify(options.run, expected_seal=options.seal, rerun=options.rerun)
     for problem in problems:
         print(f"{problem.what}: {problem.why}")
     if problems:
         return 1 if any(p.decided for p in problems) else 2
-    print(f"{options.run}: every file is as it was sealed, and the claims follow from the cells.")
+    source = "cells"
+    if summary_only(Run.load(options.run)):
+        source = "measurements (this copy of the run leaves its cells out)"
+    print(
+        f"{options.run}: every file is as it was sealed, and the claims follow from the {source}."
+    )
     return 0
 
 
@@ -159,7 +165,10 @@ def view(words: list[str]) -> int:
     options = parse(ViewOptions, "view", words)
     from hackproof import report
 
-    report.view(options.folder, port=options.port)
+    def ready(url: str) -> None:
+        print(f"runs below {options.folder} at {url} (Ctrl-C ends it)", flush=True)
+
+    report.view(options.folder, port=options.port, on_ready=ready)
     return 0
 
 

@@ -46,8 +46,10 @@ def command(words: list[str]) -> int:
         from hackproof.experiment import registry
 
         lines = "\n".join(f"  {n}" for n in registry.names())
-        print(f"usage: hackproof run STUDY [flags]\n\nstudies:\n{lines}\n\n"
-              "A study may also be FILE.py[:ATTRIBUTE]. Its flags: hackproof run STUDY --help")  # fmt: skip
+        print(
+            f"usage: hackproof run STUDY [flags]\n\nstudies:\n{lines}\n\n"
+            "A study may also be FILE.py[:ATTRIBUTE]. Its flags: hackproof run STUDY --help"
+        )
         return 0 if words and words[0] in ("-h", "--help") else 2
     options, settings = run_arguments(words[0], words[1:])
     from hackproof.experiment import engines, runner

@@ -57,14 +57,19 @@ def judge(
         scale: The run's scale; smoke asserts nothing.
     """
     expected = sorted(set(seeds))
-    found = {s: float(v) for s, v in claim.per_seed(measurements).items() if math.isfinite(v)}
+    broken = ""
+    try:
+        computed = claim.per_seed(measurements)
+        found = {s: float(v) for s, v in computed.items() if math.isfinite(v)}
+    except Exception as error:  # a claim of a user's own must not cost the run its tables
+        found, broken = {}, f"could not be computed: {type(error).__name__}: {error}"
     values = [found[s] for s in expected if s in found]
     if claim.share:
         estimate, low, high, n = share_interval(int(sum(values)), len(values))
     else:
         estimate, low, high, n = mean_interval(values)
     missing = len(expected) - n
-    note = f"{missing} of {len(expected)} seeds are missing" if missing else ""
+    note = broken or (f"{missing} of {len(expected)} seeds are missing" if missing else "")
     if claim.provenance not in ASSERTED:
         outcome, note = "not asserted", _join(f"the source is only {claim.provenance}", note)
     elif scale == "smoke":

@@ -43,7 +43,7 @@ class Curve:
 
     @property
     def verdict(self) -> str:
-        """hacks, improves, inconclusive, or one point."""
+        """hacks, improves, hacks late (from `parts_at` on), inconclusive, or one point."""
         if len(self.points) < 2:
             return "one point"
         if self.proxy_change.low > 0 and self.true_change.high < 0:
@@ -82,15 +82,17 @@ def curve(measurements: pd.DataFrame, arm: str, pressure: str = "level") -> Curv
     if proxy.empty or true.empty:
         return None
     shared = proxy.index.intersection(true.index)
+    if shared.empty:
+        return None
     points = tuple(Point(float(p), _interval(proxy.loc[p]), _interval(true.loc[p])) for p in shared)
     parts = None
     for earlier in shared[:-1]:
         rise = _change(proxy, earlier, shared[-1])
         fall = _change(true, earlier, shared[-1])
-        if rise.low > 0 and fall.high < 0:
-            # The last such point from which the fall is largest: the peak of the true reward.
-            if parts is None or true.loc[earlier].mean() > true.loc[parts].mean():
-                parts = earlier
+        parted = rise.low > 0 and fall.high < 0
+        # Of several such points the peak of the true reward, from where it falls furthest.
+        if parted and (parts is None or true.loc[earlier].mean() > true.loc[parts].mean()):
+            parts = earlier
     return Curve(
         arm,
         pressure,
@@ -129,9 +131,14 @@ def change(
             return {}
         rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
         table = by_seed(rows, pressure, role)
+        if table.empty:
+            return {}
         a = table.index[0] if first is None else first
         b = table.index[-1] if last is None else last
-        return (table.loc[b] - table.loc[a]).dropna().to_dict()
+        if a not in table.index or b not in table.index:
+            return {}
+        difference: pd.Series = (table.loc[b] - table.loc[a]).dropna()
+        return {int(seed): float(value) for seed, value in difference.items()}  # pyright: ignore
 
     return per_seed
 

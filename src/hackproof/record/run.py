@@ -74,10 +74,13 @@ class Run:
 
     def to_pandas(self, name: str = "measurements") -> pd.DataFrame:
         """Return a table as a DataFrame; `factors` becomes a dict per row."""
+        import pandas as pd
+
         frame = self.table(name).to_pandas()
         for column in TABLES[name]:
             if column.type == "map":
-                frame[column.name] = [dict(pairs) for pairs in frame[column.name]]
+                values = [dict(pairs) for pairs in frame[column.name]]
+                frame[column.name] = pd.Series(values, frame.index, dtype=object)
         return frame
 
     def rows(self, name: str) -> list[dict[str, Any]]:

@@ -179,12 +179,12 @@ def check_table(name: str, table: pa.Table) -> pa.Table:
         if column.null_count and not c.nullable:
             raise SchemaError(f"{name}.{c.name} is null in {column.null_count} rows. {c.doc}")
         if c.choices:
-            wrong = set(pc.unique(column).to_pylist()) - set(c.choices)
+            wrong = {str(v) for v in pc.unique(column).to_pylist()} - set(c.choices)
             if wrong:
                 allowed = ", ".join(c.choices)
                 raise SchemaError(f"{name}.{c.name} is {sorted(wrong)[0]!r}; known: {allowed}.")
         if c.type == "float64" and not pc.all(pc.is_finite(column)).as_py() and table.num_rows:
-            finite = pc.fill_null(pc.is_finite(column), True).to_pylist()
+            finite = [x is not False for x in pc.is_finite(column).to_pylist()]
             if not all(finite):
                 at = finite.index(False)
                 raise SchemaError(

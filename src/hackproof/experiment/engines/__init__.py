@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hackproof.errors import InputError, unknown
-from hackproof.experiment.engines._local import Local, cores, die_with_parent
+from hackproof.experiment.engines._local import Local, cores
 from hackproof.experiment.engines._task import Engine, Outcome, Task
 
-__all__ = ["Engine", "Local", "Outcome", "Task", "cores", "die_with_parent", "make"]
+__all__ = ["Engine", "Local", "Outcome", "Task", "cores", "make"]
 
 
 def make(name: str, workers: int | None = None, address: str | None = None) -> Engine:

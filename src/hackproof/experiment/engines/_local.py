@@ -1,4 +1,4 @@
-"""Cells on this machine: a pool of spawned processes, one core each.
+"""Cells on this machine: a pool of fresh processes, one core each.
 
 `concurrent.futures` gives up on every task when one worker is killed; here the cell of
 a killed worker fails, its worker is replaced and the others go on. Workers die with
@@ -7,17 +7,18 @@ their parent (PR_SET_PDEATHSIG), so that nothing goes on writing after a kill.
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
-from hackproof.experiment.engines._task import Outcome, Task, execute, prepare_worker
+from hackproof.experiment.engines._task import Outcome, Task, execute
 
 
 def cores() -> list[int]:
@@ -29,12 +30,18 @@ def cores() -> list[int]:
 
 @dataclass
 class Worker:
-    """A process, its pipe and what it is doing."""
+    """A process, our end of its pipe and the task it was given."""
 
-    process: BaseProcess
+    process: subprocess.Popen[bytes]
     pipe: Connection
     core: int
     task: Task | None = None
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
 
 
 class Local:
@@ -53,99 +60,69 @@ class Local:
             return
         queue = deque(tasks)
         mine = cores()
-        pool = [_start(mine[i % len(mine)]) for i in range(min(self.workers, len(tasks)))]
+        pool: list[Worker] = []
         try:
-            for worker in pool:
-                _give(worker, queue)
-            while any(w.task for w in pool):
-                ready = wait([x for w in pool if w.task for x in (w.pipe, w.process.sentinel)])
-                for i, worker in enumerate(pool):
-                    if worker.task is None or not {worker.pipe, worker.process.sentinel} & set(
-                        ready
-                    ):
-                        continue
-                    outcome = _take(worker)
-                    if not worker.process.is_alive() or (
-                        outcome.rows is None and not outcome.timing
-                    ):
-                        worker.process.kill()
-                        worker.process.join()
-                        worker.pipe.close()
+            for i in range(min(self.workers, len(tasks))):
+                pool.append(_start(mine[i % len(mine)]))
+                _give(pool[-1], queue.popleft())
+            while busy := {w.pipe: w for w in pool if w.task is not None}:
+                # A pipe is ready when it holds an outcome, and when its worker died.
+                for pipe in wait(list(busy)):
+                    worker = busy[pipe]  # pyright: ignore[reportArgumentType]
+                    outcome, alive = _take(worker)
+                    if not alive:
+                        worker.stop()
+                        pool.remove(worker)
                         if queue:
-                            pool[i] = worker = _start(worker.core)
-                        else:
-                            worker.task = None
-                    if queue:
-                        _give(worker, queue)
-                    else:
+                            pool.append(worker := _start(worker.core))
+                    if alive or queue:
                         worker.task = None
+                    if queue:
+                        _give(worker, queue.popleft())
                     yield outcome
         finally:
             for worker in pool:
-                worker.process.kill()
-                worker.process.join()
-                worker.pipe.close()
+                worker.stop()
 
 
 def _start(core: int) -> Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, os.getpid(), core), daemon=True)
-    process.start()
+    ours, theirs = Pipe()
+    words = ["-m", "hackproof.experiment.engines._worker"]
+    numbers = [theirs.fileno(), os.getpid(), core]
+    process = subprocess.Popen(
+        [sys.executable, *words, *map(str, numbers)],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+    )
     theirs.close()
+    with contextlib.suppress(OSError):  # it died at once; _take says so
+        ours.send(sys.path)
     return Worker(process, ours, core)
 
 
-def _give(worker: Worker, queue: deque[Task]) -> None:
-    worker.task = queue.popleft() if queue else None
-    if worker.task is not None:
-        try:
-            worker.pipe.send(worker.task)
-        except (BrokenPipeError, OSError):
-            pass  # it died before it was given anything; _take finds out and says so
+def _give(worker: Worker, task: Task) -> None:
+    worker.task = task
+    with contextlib.suppress(OSError):  # it died before it was given anything; _take says so
+        worker.pipe.send(task)
 
 
-def _take(worker: Worker) -> Outcome:
-    """Return a worker's outcome, or say how the worker ended."""
-    assert worker.task is not None
+def _take(worker: Worker) -> tuple[Outcome, bool]:
+    """Return a worker's outcome and whether the worker lives on."""
     try:
-        if worker.pipe.poll():
-            return worker.pipe.recv()
+        return worker.pipe.recv(), True
     except (EOFError, OSError):
         pass
-    worker.process.join(5)
-    return Outcome(worker.task.id, None, reason=f"the worker {_ending(worker.process.exitcode)}")
+    try:
+        ending = _ending(worker.process.wait(5))
+    except subprocess.TimeoutExpired:
+        ending = "closed its pipe and hangs"
+    id = worker.task.id if worker.task else ""
+    return Outcome(id, None, reason=f"the worker {ending}"), False
 
 
-def _ending(code: int | None) -> str:
-    if code is None:
-        return "closed its pipe and hangs"
+def _ending(code: int) -> str:
     if code >= 0:
         return f"left with exit status {code}"
     name = signal.Signals(-code).name
     hint = " (the kernel does this when memory runs out)" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"
-
-
-def _serve(pipe: Connection, parent: int, core: int) -> None:
-    """Worker: run what comes through the pipe until it closes."""
-    die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    prepare_worker(core)
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(execute(task))
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, however it ends."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it ended before the call
-        os.kill(os.getpid(), signal.SIGKILL)

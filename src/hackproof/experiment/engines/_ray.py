@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from hackproof.errors import InputError, MissingExtraError
@@ -39,11 +40,15 @@ class Ray:
     def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Yield outcomes as cells finish; a worker that dies fails its own cell only."""
         ray = self._ray
+        from ray.exceptions import RayError
+
         started = not ray.is_initialized()
         if started:
             own = {} if self.address else {"num_cpus": self.workers, "include_dashboard": False}
             try:
-                ray.init(address=self.address, log_to_driver=False, logging_level="ERROR", **own)
+                ray.init(
+                    address=self.address, log_to_driver=False, logging_level=logging.ERROR, **own
+                )
             except ConnectionError as error:
                 raise InputError(f"no Ray cluster answers at {self.address}: {error}") from None
         # A fresh process per study keeps what one study imported out of another's cells.
@@ -57,7 +62,7 @@ class Ray:
                     task = pending.pop(reference)
                     try:
                         yield ray.get(reference)
-                    except ray.exceptions.RayError as error:
+                    except RayError as error:
                         reason = f"the Ray worker failed: {str(error).strip().splitlines()[0]}"
                         yield Outcome(task.id, None, reason=reason)
         finally:
