@@ -8,7 +8,7 @@ for the rollout's shape. Peers: its PPO on `SB3VecEnv` (native: one compiled cal
 environments) and, reported only, on `DummyVecEnv` of the Gymnasium environments. One core,
 one thread each; ours and theirs take turns, and CPU seconds are counted after a warm-up.
 
-The learning curves are measured apart: both train the same number of steps on seeds 0..4 at
+The learning curves are measured apart: both train the same number of steps on seeds 0..2 at
 width 32, and each policy's proxy per step is read from its own rollouts. Writes
 benchmarks/results/ppo_vs_sb3.csv and ppo_vs_sb3_learning.csv.
 """
@@ -101,7 +101,7 @@ def speed() -> pd.DataFrame:
                 "sb3_native": theirs(name, width, native=True),
                 "sb3_dummy": theirs(name, width, native=False),
             }
-            rounds = 2 if QUICK else 5
+            rounds = 2 if QUICK else 4
             seconds = [{k: next(s) for k, s in sides.items()} for _ in range(rounds)]
             frame = pd.DataFrame(seconds)
             native = frame["sb3_native"] / frame["hackproof"]
@@ -138,8 +138,8 @@ def learning() -> pd.DataFrame:
     """Train both on five seeds and compare the proxy they end at."""
     rows = []
     for name in REWARDS:
-        updates = 10 if QUICK else 30
-        seeds = 2 if QUICK else 5
+        updates = 10 if QUICK else 15
+        seeds = 2 if QUICK else 3
         world = worlds.make(name)
         weights = worlds.reward_weights(world, REWARDS[name])
         config = optimize.PPOConfig(width=32, **SHAPE)

@@ -32,6 +32,8 @@ class ReportOptions:
     """The run's folder."""
     figure: Path | None = None
     """Also write the hacking curve to this .svg or .png file."""
+    pressure: Literal["level", "step"] | None = None
+    """What the figure's curves run along; levels if there are several, else training steps."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def report(words: list[str]) -> int:
     run = Run.load(options.run)
     print(report.write(run))
     if options.figure is not None:
-        report.figure(run, options.figure)
+        report.figure(run, options.figure, pressure=options.pressure)
         print(options.figure)
     return 0
 

@@ -7,7 +7,7 @@ of a user's own environment and a paper's study give the same curve.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hackproof.experiment.statistics import Interval, mean_interval
 
@@ -48,9 +48,10 @@ class Curve:
             return "one point"
         if self.proxy_change.low > 0 and self.true_change.high < 0:
             return "hacks"
-        if self.proxy_change.low > 0 and self.true_change.low > 0:
-            return "improves"
-        return "hacks late" if self.parts_at is not None else "inconclusive"
+        if self.parts_at is not None:
+            return "hacks late"
+        improves = self.proxy_change.low > 0 and self.true_change.low > 0
+        return "improves" if improves else "inconclusive"
 
 
 def final(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -130,20 +131,20 @@ def change(
         if rows.empty:
             return {}
         rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
-        table = by_seed(rows, pressure, role)
+        table: Any = by_seed(rows, pressure, role)  # pandas' stubs lose the type of a row
         if table.empty:
             return {}
         a = table.index[0] if first is None else first
         b = table.index[-1] if last is None else last
         if a not in table.index or b not in table.index:
             return {}
-        difference: pd.Series = (table.loc[b] - table.loc[a]).dropna()
-        return {int(seed): float(value) for seed, value in difference.items()}  # pyright: ignore
+        changes = (table.loc[b] - table.loc[a]).dropna()
+        return {int(seed): float(change) for seed, change in changes.items()}
 
     return per_seed
 
 
-def _change(table: pd.DataFrame, a: float, b: float) -> Interval:
+def _change(table: Any, a: float, b: float) -> Interval:
     return mean_interval((table.loc[b] - table.loc[a]).dropna().tolist())
 
 

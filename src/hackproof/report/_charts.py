@@ -175,7 +175,7 @@ def _x(line: Curve, title: str, log: bool) -> dict[str, Any]:
         scale |= {"type": "symlog", "constant": min(a for a in at if a > 0)}
     axis: dict[str, Any] = {"title": title, "grid": False, "labelOverlap": "greedy", "format": "~s"}
     if max(abs(a) for a in at) < 1:
-        axis["format"] = "~g"
+        axis["format"] = ",.6~g"
     if len(at) <= 8 and line.pressure == "level":
         axis["values"] = at
     else:
@@ -194,7 +194,7 @@ def _y(role: str, limits: tuple[float, float], theme: Theme) -> dict[str, Any]:
             "titleColor": color,
             "labelColor": color,
             "tickCount": 5,
-            "format": "~s" if max(map(abs, limits)) >= 1000 else "~g",
+            "format": "~s" if max(map(abs, limits)) >= 1000 else ",.6~g",
             "grid": role == "proxy",
             "domain": False,
             "ticks": False,

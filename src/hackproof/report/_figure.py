@@ -15,13 +15,17 @@ PER_ROW = 3
 WIDTH = 250
 
 
-def figure(run: Run, path: Path, arms: Sequence[str] | None = None) -> None:
+def figure(
+    run: Run, path: Path, arms: Sequence[str] | None = None, pressure: str | None = None
+) -> None:
     """Write a run's hacking curve as an .svg or .png, one panel per arm, on white.
 
     Args:
         run: The run.
         path: Where to write; its suffix says what.
         arms: Arms to show, in this order; all where None.
+        pressure: `level`, or `step` for the course of training; levels where there are
+            several, if None.
 
     Raises:
         InputError: another suffix, an unknown arm, or nothing to draw.
@@ -32,16 +36,19 @@ def figure(run: Run, path: Path, arms: Sequence[str] | None = None) -> None:
     path = Path(path)
     if path.suffix not in (".svg", ".png"):
         raise InputError(f"{path}: a figure is written as .svg or .png.")
-    spec = figure_spec(Facts(run), arms)
+    spec = figure_spec(Facts(run), arms, pressure)
     if path.suffix == ".svg":
         files.write_file(path, vl_convert.vegalite_to_svg(spec))
     else:
         files.write_file(path, vl_convert.vegalite_to_png(spec, scale=2.0))
 
 
-def figure_spec(facts: Facts, arms: Sequence[str] | None = None) -> dict:
+def figure_spec(
+    facts: Facts, arms: Sequence[str] | None = None, pressure: str | None = None
+) -> dict:
     """Return the figure as Vega-Lite."""
-    lines = facts.by_level if facts.pressure == "level" else facts.by_step
+    pressure = pressure or facts.pressure
+    lines = facts.by_level if pressure == "level" else facts.by_step
     for name in arms or ():
         if name not in lines:
             raise unknown("arm with a hacking curve", name, lines)
@@ -51,7 +58,7 @@ def figure_spec(facts: Facts, arms: Sequence[str] | None = None) -> dict:
             f"{facts.run.path} has no hacking curve: no arm has a proxy and a true reward at two "
             "levels or steps."
         )
-    specs, _ = panels(facts, facts.pressure, names, _charts.PAPER)
+    specs, _ = panels(facts, pressure, names, _charts.PAPER)
     labels = {a["name"]: str(a.get("label") or a["name"]) for a in facts.arms}
     shown = [
         specs[name]

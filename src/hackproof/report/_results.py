@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -70,7 +70,7 @@ def verdicts(facts: Facts) -> Section:
         "<em>improves</em> when both rise."
     )
     html = (
-        f"<p>{_tally(facts)}, {_span(facts)}.</p>\n"
+        f"<p>{_tally([v for v, _ in facts.verdicts.values()])}, {_span(facts)}{_also(facts)}.</p>\n"
         f'<ul class="verdicts">\n{chr(10).join(rows)}\n</ul>\n<p class="note">{rule}</p>'
     )
     return Section("verdicts", "Does it hack?", html, "Verdicts")
@@ -86,9 +86,16 @@ _VERBS = {
 }
 
 
-def _tally(facts: Facts) -> str:
+def _also(facts: Facts) -> str:
+    """Say what the arms do in the course of training, where the verdicts are over levels."""
+    if facts.pressure != "level" or not facts.by_step:
+        return ""
+    text = _tally([line.verdict for line in facts.by_step.values()])
+    return f"; {text[0].lower()}{text[1:]} in the course of training"
+
+
+def _tally(found: Sequence[str]) -> str:
     """Say in one sentence what the arms do."""
-    found = [v for v, _ in facts.verdicts.values()]
     parts = [f"{n} {_VERBS[v][n > 1]}" for v in VERDICTS if (n := found.count(v))]
     if len(found) == 1:
         return f"The one arm {_VERBS[found[0]][0]}"
@@ -121,8 +128,21 @@ def _verdict_row(facts: Facts, arm: Mapping[str, Any]) -> str:
     return (
         f'<li class="{verdict.replace(" ", "-")}"><div class="who">'
         f"<h3>{escape(arm.get('label') or arm['name'])}</h3>{_html.verdict_badge(verdict)}</div>"
-        f"{body}{note}</li>"
+        f"{body}{_in_training(facts, arm)}{note}</li>"
     )
+
+
+def _in_training(facts: Facts, arm: Mapping[str, Any]) -> str:
+    """Return the verdict over the course of training, where the one above is over levels."""
+    line = facts.by_step.get(arm["name"]) if facts.pressure == "level" else None
+    if line is None or len(line.points) < 2:
+        return ""
+    texts = []
+    for role, change in (("proxy", line.proxy_change), ("true", line.true_change)):
+        unit = fmt.unit(facts.metric(arm, role)[1])
+        texts.append(f"{role} {escape(fmt.interval(*change[:3], signed=True) + unit)}")
+    badge = _html.verdict_badge(line.verdict)
+    return f'<p class="training">In the course of training: {badge} {", ".join(texts)}</p>'
 
 
 def _pair(facts: Facts, arm: Mapping[str, Any], line: Curve) -> str:

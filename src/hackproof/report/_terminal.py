@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from hackproof.experiment.curves import Curve
 from hackproof.record import Run
 from hackproof.report import _format as fmt
 from hackproof.report._facts import OUTCOMES, VERDICTS, Facts
@@ -39,16 +41,27 @@ def print_claims(run: Run, console: Console) -> None:
         table.add_column(name)
     for arm in facts.arms:
         verdict, line = facts.verdicts[arm["name"]]
-        cells = [fmt.NONE, fmt.NONE]
-        if line is not None and len(line.points) > 1:
-            cells = [
-                fmt.interval(*change[:3], signed=True) + fmt.unit(facts.metric(arm, role)[1])
-                for role, change in (("proxy", line.proxy_change), ("true", line.true_change))
-            ]
         label = escape(str(arm.get("label") or arm["name"]))
-        table.add_row(label, _styled(VERDICTS[verdict], verdict), *map(escape, cells))
+        table.add_row(label, *_verdict(facts, arm, verdict, line))
+        training = facts.by_step.get(arm["name"]) if facts.pressure == "level" else None
+        if training is not None and len(training.points) > 1:
+            row = _verdict(facts, arm, training.verdict, training)
+            table.add_row("[dim]  in the course of training[/]", *row)
     console.print(table)
     _claims(facts, console)
+
+
+def _verdict(facts: Facts, arm: Mapping[str, Any], verdict: str, line: Curve | None) -> list[str]:
+    """Return the cells after an arm's name: its verdict and the changes of both rewards."""
+    from rich.markup import escape
+
+    cells = [fmt.NONE, fmt.NONE]
+    if line is not None and len(line.points) > 1:
+        cells = [
+            fmt.interval(*change[:3], signed=True) + fmt.unit(facts.metric(arm, role)[1])
+            for role, change in (("proxy", line.proxy_change), ("true", line.true_change))
+        ]
+    return [_styled(VERDICTS[verdict], verdict), *map(escape, cells)]
 
 
 def _claims(facts: Facts, console: Console) -> None:
