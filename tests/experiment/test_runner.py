@@ -234,6 +234,17 @@ def test_workers_die_with_their_parent(toy, tmp_path):
     assert not any(map(alive, workers))
 
 
+def test_a_script_without_a_main_guard_works(toy, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import hackproof\n"
+        f"run = hackproof.run({toy!r}, scale='smoke', out={str(tmp_path / 'r')!r}, workers=2)\n"
+        "print(run.info['status'])\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "finished\n", done.stderr
+
+
 def children(pid: int) -> list[int]:
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
