@@ -215,6 +215,8 @@ def test_workers_die_with_their_parent(toy, tmp_path):
         str(tmp_path / "r"),
         "--seconds",
         "60",
+        "--workers",
+        "2",
     ]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
