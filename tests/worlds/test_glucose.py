@@ -283,14 +283,14 @@ def test_no_patient_gives_a_nan_in_ten_days(action):
 
     @jax.jit
     def drive(params, keys):
-        state, _ = jax.vmap(WORLD.reset)(params, keys)
+        state = jax.vmap(WORLD.reset)(params, keys)
 
         def advance(carry, _):
             state, keys = carry
             both = jax.vmap(jax.random.split)(keys)
             actions = jnp.full((30, 1), action, jnp.float32)
             state, step = jax.vmap(WORLD.step)(params, state, actions, both[:, 0])
-            finite = jnp.all(jnp.isfinite(step.terms)) & jnp.all(jnp.isfinite(step.observation))
+            finite = jnp.all(jnp.isfinite(step.terms)) & jnp.all(jnp.isfinite(state.observation))
             return (state, both[:, 1]), finite
 
         return jax.lax.scan(advance, (state, keys), None, length=2880)
@@ -382,15 +382,19 @@ def test_carbohydrates_of_a_day_reach_the_mouth():
     @jax.jit
     def days(state):
         def advance(carry, _):
-            state, total, last = carry
+            state, total, last, start = carry
             state, _ = step_batch(world, params, state, jnp.full((64, 1), -0.35, jnp.float32))
             body = state.world.body
-            # Each meal's total, taken where the next meal begins.
-            fresh = body.meal_eaten < last
-            return (state, total + jnp.where(fresh, last, 0), body.meal_eaten), None
+            # Each meal's total, taken where the next meal begins: the stomach's content at
+            # that moment is another. (A larger next meal may pass the last one's total within
+            # a step, so that a fall of the total would miss snacks.)
+            fresh = body.meal_start != start
+            total = total + jnp.where(fresh, last, 0)
+            return (state, total, body.meal_eaten, body.meal_start), None
 
         zero = jnp.zeros(64)
-        (state, total, last), _ = jax.lax.scan(advance, (state, zero, zero), None, length=2880)
+        carry = (state, zero, zero, zero)
+        (state, total, last, _), _ = jax.lax.scan(advance, carry, None, length=2880)
         return total + last
 
     breakfast, lunch, dinner, snack = carbohydrate_meals("adult#001")
@@ -433,7 +437,7 @@ def simglucose_noise(rng, blocks):
 
 def our_noise(n, steps):
     params = WORLD.params()._replace(meal_scale=jnp.float32(0))
-    state, _ = jax.vmap(WORLD.reset, (None, 0))(params, jax.random.split(jax.random.key(0), n))
+    state = jax.vmap(WORLD.reset, (None, 0))(params, jax.random.split(jax.random.key(0), n))
 
     @jax.jit
     def drive(sensor):

@@ -96,6 +96,8 @@ def _files(run: Run) -> Iterator[Problem]:
         elif recorded[name] != found[name]:
             yield Problem(name, "it was changed after the run was sealed")
     report, page = run.info.get("report"), run.path / "report.html"
+    if summary_only(run):
+        return
     if report and not page.is_file():
         yield Problem("report.html", "it is missing; `hackproof report` writes it anew")
     elif report and files.file_digest(page) != report:
