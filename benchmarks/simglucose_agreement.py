@@ -118,11 +118,15 @@ def ours(name: str, inputs: list[tuple[float, float]], dtype: str) -> list[float
     from hackproof.worlds import _uva_padova as uva
     from hackproof.worlds._patients import patient
 
-    person = jax.tree.map(lambda x: jnp.asarray(x, dtype), patient(name))
+    numbers = patient(name), uva.insulin_moves(patient(name))
+    person, moves = jax.tree.map(lambda x: jnp.asarray(x, dtype), numbers)
     table = jnp.asarray(inputs, dtype)
 
     body = uva.start(person)
-    _, glucose = uva.live(person, body, len(inputs), lambda i: table[i, 0], lambda i: table[i, 1])
+    minutes = len(inputs)
+    _, glucose = uva.live(
+        person, moves, body, minutes, lambda i: table[i, 0], lambda i: table[i, 1]
+    )
     return [float(uva.blood_glucose(person, body)), *map(float, glucose)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 from hackproof.errors import InputError
 from hackproof.worlds import _uva_padova as uva
@@ -36,17 +37,20 @@ def trajectories() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 @jax.jit
-def simulate(person, inputs):
+def simulate(subject, inputs):
     """Return our glucose at minutes 0 .. len(inputs)."""
-
+    person, moves = subject
     body = uva.start(person)
     first = uva.blood_glucose(person, body)
-    _, rest = uva.live(person, body, len(inputs), lambda i: inputs[i, 0], lambda i: inputs[i, 1])
+    minutes = len(inputs)
+    _, rest = uva.live(person, moves, body, minutes, lambda i: inputs[i, 0], lambda i: inputs[i, 1])
     return jnp.concatenate([first[None], rest])
 
 
 def as_arrays(name: str, dtype: str = "float32"):
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), patient(name))
+    """Return a patient's constants and insulin moves."""
+    numbers = patient(name), uva.insulin_moves(patient(name))
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), numbers)
 
 
 def test_thirty_patients_of_three_ages():
@@ -90,8 +94,9 @@ def test_trajectories_cover_the_three_ages_and_are_no_steady_state():
 def test_a_misread_parameter_is_noticed():
     """The planted fault: 1 % on one gut constant is far outside the agreement's margin."""
     inputs, minutes, glucose = trajectories()["adult#001"]
-    person = as_arrays("adult#001")._replace(kabs=jnp.float32(patient("adult#001").kabs * 1.01))
-    ours = np.asarray(simulate(person, jnp.asarray(inputs, jnp.float32)))
+    person, moves = as_arrays("adult#001")
+    person = person._replace(kabs=jnp.float32(patient("adult#001").kabs * 1.01))
+    ours = np.asarray(simulate((person, moves), jnp.asarray(inputs, jnp.float32)))
     assert np.abs(ours[minutes] - glucose).max() > 0.1
 
 
@@ -116,7 +121,7 @@ def test_what_is_announced_is_eaten_or_planned(grams):
 
 def test_no_glucose_appears_from_an_empty_gut():
     """What enters the stomach is in the three gut compartments or has been absorbed."""
-    person = as_arrays("adult#001")
+    person, moves = as_arrays("adult#001")
     inputs = np.zeros((600, 2), np.float32)
     inputs[0, 0] = 60.0
 
@@ -125,14 +130,32 @@ def test_no_glucose_appears_from_an_empty_gut():
     def advance(carry, t):
         body, absorbed = carry
         before = body.gut
-        body, _ = uva.live(person, body, 1, lambda i: inputs[t, 0], lambda i: inputs[t, 1])
+        body, _ = uva.live(person, moves, body, 1, lambda i: inputs[t, 0], lambda i: inputs[t, 1])
         absorbed += person.kabs * 0.5 * (before.intestine + body.gut.intestine)
         return (body, absorbed), None
 
     start = (uva.start(person), jnp.float32(0))
     (body, absorbed), _ = jax.lax.scan(advance, start, jnp.arange(len(inputs)))
-    held = float(sum(body.gut))
+    held = float(body.gut.content + body.gut.intestine)
     assert held + float(absorbed) == pytest.approx(60_000, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", patient_names())
+def test_insulin_moves_exactly(name):
+    """The maps agree with an adaptive integrator, and skip nothing that is not zero."""
+    person, moves = patient(name), uva.insulin_moves(patient(name))
+    state, infusion = np.arange(1.0, 8.0), 0.7
+
+    def slope(_, x):
+        return uva.insulin_rate(person, uva.Insulin(*x), infusion, person.Ib)
+
+    inputs = np.array([*state, infusion, person.Ib])
+    for span, map in ((0.5, moves.half), (1.0, moves.whole)):
+        found = solve_ivp(slope, (0, span), state, rtol=1e-11, atol=1e-11).y[:, -1]
+        np.testing.assert_allclose(map @ inputs, found, rtol=1e-8)
+        for row, reads in enumerate(uva._READS):
+            unread = [k for k in range(9) if k not in reads]
+            assert not np.any(map[row, unread])
 
 
 def test_insulin_lowers_glucose_and_meals_raise_it():

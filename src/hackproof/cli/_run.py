@@ -75,7 +75,6 @@ def run_arguments(reference: str, words: list[str]) -> tuple[RunOptions, Any]:
     looked for first.
     """
     from hackproof.experiment import registry
-    from hackproof.experiment.runner import scale_of
 
     study = registry.load(reference)
     scale = _peek(words, "--scale") or "cpu"
@@ -93,7 +92,7 @@ def run_arguments(reference: str, words: list[str]) -> tuple[RunOptions, Any]:
     )
     text = f"{study.title}: {study.question}"
     parsed = parse(kind, f"run {reference}", words, text)
-    scale_of(study, parsed.options.scale)
+    study.at(parsed.options.scale)
     return parsed.options, parsed.settings
 
 

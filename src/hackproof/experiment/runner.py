@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hackproof.errors import SchemaError, unknown
+from hackproof.errors import SchemaError
 from hackproof.experiment import engines, registry
 from hackproof.experiment.claims import judge
-from hackproof.experiment.study import Cell, Scale, Study, cells_of, settings_dict
+from hackproof.experiment.study import Cell, Study, cells_of, settings_dict
 from hackproof.record import Run, RunWriter, files
 from hackproof.record.provenance import code_digest
 from hackproof.record.run import settings_digest
@@ -40,13 +40,6 @@ class Plan:
         return max(sum(costs) / max(workers, 1), max(costs, default=0.0))
 
 
-def scale_of(study: Study, scale: str) -> Scale:
-    """Return a study's settings at a scale, or raise InputError."""
-    if scale not in study.scales:
-        raise unknown(f"scale of study {study.name!r}", scale, study.scales)
-    return study.scales[scale]
-
-
 def plan(
     reference: str,
     *,
@@ -70,7 +63,7 @@ def plan(
         InputError: an unknown study, scale or arm, or settings that cannot be run.
     """
     study = registry.load(reference)
-    preset = scale_of(study, scale)
+    preset = study.at(scale)
     settings = preset.settings if settings is None else settings
     seeds = preset.seeds if seeds is None else seeds
     cells = cells_of(study, settings, seeds, only)

@@ -133,6 +133,13 @@ class Study:
     caveats: Sequence[str] = ()
     """What the page says beside the result."""
 
+    def at(self, scale: str) -> Scale:
+        """Return the settings at a scale; InputError where the study has no such scale."""
+        if scale not in self.scales:
+            known = ", ".join(self.scales)
+            raise InputError(f"study {self.name!r} has no scale {scale!r}; it has {known}.")
+        return self.scales[scale]
+
     def describe(self, settings: Any) -> dict[str, Any]:
         """Return what run.json and the report know of the study; JSON values only."""
         return {

@@ -87,6 +87,8 @@ class Params(NamedTuple):
 
     patient: Patient
     """The virtual patient."""
+    insulin: uva.InsulinMoves
+    """How the patient's insulin moves."""
     noise_scale: Scalar
     """Multiplies the sensor noise; 0 is an exact sensor."""
     meal_scale: Scalar
@@ -266,6 +268,7 @@ class Glucose:
         """Return the patient's constants and the scales, as float arrays."""
         numbers = Params(
             patient(self.patient),
+            uva.insulin_moves(patient(self.patient)),
             self.noise_scale,
             self.meal_scale,
             carbohydrate_meals(self.patient),
@@ -313,6 +316,7 @@ class Glucose:
         rate = pump(share * ACTION_SCALE * params.patient.basal)
         body, glucose = uva.live(
             params.patient,
+            params.insulin,
             state.body,
             MINUTES,
             lambda i: _announced(meals, state.minute + i, self.meal_minutes),
