@@ -1,11 +1,12 @@
 import json
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 import hackproof
-from hackproof.errors import RunError
+from hackproof.errors import InputError, RunError
 from hackproof.experiment import engines, registry
 from hackproof.experiment.verify import verify
 from hackproof.record import files
@@ -129,6 +130,29 @@ def test_a_study_that_is_not_installed_is_undecided(run, monkeypatch):
     monkeypatch.setattr(registry, "names", lambda: [])
     (problem,) = verify(run.path)
     assert not problem.decided
+
+
+def test_a_study_in_a_file_is_judged_again_where_the_file_is_named(toy, tmp_path, monkeypatch):
+    made = hackproof.run(toy, out=tmp_path / "file", workers=0)
+    (undecided,) = verify(made.path)
+    assert "--study" in undecided.why
+    here = engines.Local(0)
+    monkeypatch.setattr(engines, "Local", lambda: here)
+    assert verify(made.path, study=toy, rerun=1) == []
+    forge(made.path / "cells/hacks.4.seed0.parquet", lambda pc, v: pc.multiply(v, -1.0))
+    assert "claim falls" in {p.what for p in verify(made.path, study=toy)}
+
+
+def test_another_study_file_is_told_apart(toy, tmp_path):
+    made = hackproof.run(toy, out=tmp_path / "file", workers=0)
+    text = Path(toy).read_text()
+    other, renamed = tmp_path / "other.py", tmp_path / "renamed.py"
+    other.write_text(text + "\nEXTRA = 1\n")
+    (problem,) = verify(made.path, study=str(other))
+    assert "not the file that measured" in problem.why
+    renamed.write_text(text.replace('name="toy"', 'name="else"'))
+    with pytest.raises(InputError, match="study 'else'"):
+        verify(made.path, study=str(renamed))
 
 
 def test_no_run(tmp_path):

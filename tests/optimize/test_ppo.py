@@ -50,6 +50,21 @@ def test_advantages_are_stable_baselines3s(seed):
     np.testing.assert_allclose(ours, theirs.advantages, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 2, 64, 6144, 2**17 + 1])
+def test_a_shuffle_leaves_nothing_out(n):
+    order = _ppo.shuffle(jax.random.key(3), n)
+    assert sorted(np.asarray(order)) == list(range(n))
+
+
+def test_a_shuffle_puts_everything_everywhere():
+    """The place of each of 8 numbers is uniform over 4,000 shuffles."""
+    keys = jax.random.split(jax.random.key(0), 4000)
+    orders = np.asarray(jax.vmap(lambda k: _ppo.shuffle(k, 8))(keys))
+    counts = np.array([[(orders[:, place] == i).sum() for i in range(8)] for place in range(8)])
+    # A chi-squared of 49 degrees of freedom: beyond 98 once in 40,000 times.
+    assert ((counts - 500) ** 2 / 500).sum() < 98
+
+
 def test_the_reward_scale_is_the_deviation_of_the_discounted_return():
     rng = np.random.default_rng(0)
     config = PPOConfig(gamma=0.9, n_envs=3)

@@ -56,6 +56,8 @@ class VerifyOptions:
     """The seal that was noted when the run was made."""
     rerun: int = 0
     """Cells, drawn at random, to measure again and compare bit for bit."""
+    study: str | None = None
+    """FILE.py[:ATTRIBUTE] of the run's study, where it is not installed under its name."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ def verify(words: list[str]) -> int:
     from hackproof.experiment.verify import summary_only, verify
     from hackproof.record import Run
 
-    problems = verify(options.run, expected_seal=options.seal, rerun=options.rerun)
+    problems = verify(
+        options.run, expected_seal=options.seal, rerun=options.rerun, study=options.study
+    )
     for problem in problems:
         print(f"{problem.what}: {problem.why}")
     if problems:

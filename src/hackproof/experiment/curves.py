@@ -110,18 +110,17 @@ def change(
     *,
     metric: str | None = None,
     pressure: str = "level",
-    first: float | None = None,
-    last: float | None = None,
+    skip: int = 0,
 ) -> Callable[[pd.DataFrame], Mapping[int, float]]:
-    """Return the estimand 'last minus first', per seed, for use in a `Claim`.
+    """Return the estimand 'strongest pressure minus weakest', per seed, for use in a `Claim`.
 
     Args:
         arm: The arm.
         role: proxy, true or probe.
         metric: Which metric, where a role has several.
         pressure: `level`, or `step` at the highest level.
-        first: The weaker pressure; the smallest where None.
-        last: The stronger one; the largest where None.
+        skip: How many of the weakest pressures to leave out; `skip=1` over training begins
+            at the first checkpoint instead of the untrained policy.
     """
 
     def per_seed(measurements: pd.DataFrame) -> Mapping[int, float]:
@@ -132,13 +131,9 @@ def change(
             return {}
         rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
         table: Any = by_seed(rows, pressure, role)  # pandas' stubs lose the type of a row
-        if table.empty:
+        if len(table) <= skip:
             return {}
-        a = table.index[0] if first is None else first
-        b = table.index[-1] if last is None else last
-        if a not in table.index or b not in table.index:
-            return {}
-        changes = (table.loc[b] - table.loc[a]).dropna()
+        changes = (table.iloc[-1] - table.iloc[skip]).dropna()
         return {int(seed): float(change) for seed, change in changes.items()}
 
     return per_seed

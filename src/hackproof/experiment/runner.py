@@ -68,9 +68,8 @@ def plan(
     seeds = preset.seeds if seeds is None else seeds
     cells = cells_of(study, settings, seeds, only)
     description = study.describe(settings)
-    path = Path(reference.partition(":")[0])
-    if path.suffix == ".py":
-        description["digest"] = code_digest(path)
+    if digest := file_digest(reference):
+        description["digest"] = digest
     header = {
         "study": description,
         "scale": scale,
@@ -82,6 +81,12 @@ def plan(
     return Plan(
         registry.reference(reference), study, scale, settings, seeds, cells, header, Path(out)
     )
+
+
+def file_digest(reference: str) -> str | None:
+    """Return the digest of a study that is a file; None for one that is installed."""
+    path = Path(reference.partition(":")[0])
+    return code_digest(path) if path.suffix == ".py" else None
 
 
 def execute(

@@ -33,21 +33,29 @@ class Problem:
     """False where it could not be checked, rather than failed."""
 
 
-def verify(path: str | Path, *, expected_seal: str | None = None, rerun: int = 0) -> list[Problem]:
+def verify(
+    path: str | Path,
+    *,
+    expected_seal: str | None = None,
+    rerun: int = 0,
+    study: str | None = None,
+) -> list[Problem]:
     """Return everything about a run that does not hold; empty where all does.
 
     Args:
         path: The run's folder.
         expected_seal: The seal as it was noted when the run was made.
         rerun: How many cells, drawn at random, to measure again and compare.
+        study: FILE.py[:ATTRIBUTE] of a study that is not installed under its name.
 
     Raises:
+        InputError: `study` is not the run's study, or a negative `rerun`.
         RunError: there is no run, or its run.json cannot be read.
     """
     run = Run.load(path)
     problems = [*_seal(run, expected_seal), *_files(run)]
     if summary_only(run):
-        return problems + list(_claims(run, run.table("measurements")))
+        return problems + list(_claims(run, run.table("measurements"), study))
     table = None
     try:
         cells = [
@@ -58,9 +66,9 @@ def verify(path: str | Path, *, expected_seal: str | None = None, rerun: int = 0
     except HackproofError as error:
         problems.append(Problem("cells", f"the table cannot be made again from them: {error}"))
     if table is not None and run.info["scale"] != "watched":
-        problems += _claims(run, table)
+        problems += _claims(run, table, study)
     if rerun:
-        problems += _rerun(run, rerun)
+        problems += _rerun(run, rerun, study)
     return problems
 
 
@@ -116,9 +124,9 @@ def _measurements(run: Run, table) -> Iterator[Problem]:
         yield Problem("measurements.parquet", "it is not the union of the cells")
 
 
-def _claims(run: Run, table) -> Iterator[Problem]:
+def _claims(run: Run, table, reference: str | None) -> Iterator[Problem]:
     """Judge the claims again and compare them with what is written."""
-    study = _study(run)
+    study = _study(run, reference)
     if isinstance(study, Problem):
         yield study
         return
@@ -150,26 +158,34 @@ def _say(claim) -> str:
     return f"{claim['outcome']} ({claim['estimate']:.4g}{ends})"
 
 
-def _study(run: Run) -> Study | Problem:
+def _study(run: Run, reference: str | None) -> Study | Problem:
     name = run.info["study"]["name"]
-    if name in registry.names():
-        return registry.load(name)
-    return Problem(
-        "claims", f"study {name!r} is not installed, so they were not judged again", False
-    )
+    if reference is None and name not in registry.names():
+        return Problem(
+            "claims",
+            f"study {name!r} is not installed, so they were not judged again; where it is a "
+            "file, name it with --study FILE.py",
+            False,
+        )
+    study = registry.load(reference or name)
+    if study.name != name:
+        raise InputError(f"{reference} is study {study.name!r}; the run is of {name!r}.")
+    recorded = run.info["study"].get("digest")
+    if recorded and reference and runner.file_digest(reference) != recorded:
+        return Problem(reference, "it is not the file that measured this run: its code is another")
+    return study
 
 
-def _rerun(run: Run, count: int) -> Iterator[Problem]:
+def _rerun(run: Run, count: int, reference: str | None) -> Iterator[Problem]:
     """Measure cells again, in fresh workers, and compare them bit for bit."""
     if count < 0:
         raise InputError(f"--rerun is {count}; it must not be negative.")
-    study = _study(run)
+    study = _study(run, reference)
     if isinstance(study, Problem):
-        yield study
-        return
+        return  # the claims' check has said so
     kind = type(next(iter(study.scales.values())).settings)
     plan = runner.plan(
-        study.name,
+        reference or study.name,
         scale=run.info["scale"],
         settings=settings_from(kind, run.info["settings"], "run.json"),
         seeds=max(c["seed"] for c in run.info["cells"]) + 1,

@@ -144,7 +144,7 @@ def clip_by_norm(gradient: ActorCritic, bound: float) -> ActorCritic:
     One factor for all leaves, so that XLA folds it into Adam's loops; optax's own divides
     leaf by leaf, which costs a tenth of an update at width 512.
     """
-    factor = jnp.minimum(1.0, bound / (optax.global_norm(gradient) + 1e-6))
+    factor = jnp.minimum(1.0, bound / (optax.tree.norm(gradient) + 1e-6))
     return jax.tree.map(lambda g: g * factor, gradient)
 
 
@@ -256,6 +256,20 @@ def loss(net: ActorCritic, config: PPOConfig, batch: Batch) -> jax.Array:
     return -surrogate + config.value * error - config.entropy * entropy.mean()
 
 
+def shuffle(key: jax.Array, n: int) -> jax.Array:
+    """Return 0 .. n-1 in random order, (n,) int32, for minibatches.
+
+    Numbers of random upper bits and their place in the lower ones are sorted, which XLA does
+    seven times faster than `jax.random.permutation`'s sorts of pairs. Where two draw equal
+    upper bits (at least 15 are left) they keep their order.
+    """
+    bits = max(1, (n - 1).bit_length())
+    if bits > 17:
+        return jax.random.permutation(key, n)
+    drawn = jax.random.bits(key, (n,), jnp.uint32) >> bits << bits
+    return (jnp.sort(drawn | jnp.arange(n, dtype=jnp.uint32)) & (2**bits - 1)).astype(jnp.int32)
+
+
 def update(
     world: World, config: PPOConfig, hyper: Hyper, state: TrainState
 ) -> tuple[TrainState, jax.Array]:
@@ -287,7 +301,7 @@ def update(
         return (net, moments), None
 
     def epoch(carry, key):
-        order = jax.random.permutation(key, config.samples)
+        order = shuffle(key, config.samples)
         return jax.lax.scan(learn, carry, order.reshape(-1, config.batch_size))
 
     (net, moments), _ = jax.lax.scan(

@@ -72,12 +72,14 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
 
 
 def code_digest(path: Path) -> str:
-    """Return the SHA-256 of what a Python file does: its syntax tree without docstrings.
+    """Return the SHA-256 of what a Python file measures: its syntax tree, less prose and claims.
 
-    Comments, docstrings and layout do not change it, so that prose can be mended without
-    making the saved results of a study stale.
+    Comments, docstrings and layout do not change it, nor does what is assigned to CLAIMS:
+    claims are judged anew from the measurements, so that mending one does not make the
+    saved measurements of a study stale.
     """
     tree = ast.parse(path.read_text())
+    tree.body = [s for s in tree.body if not _assigns(s, "CLAIMS")]
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -87,6 +89,13 @@ def code_digest(path: Path) -> str:
             if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
         ]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _assigns(statement: ast.stmt, name: str) -> bool:
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return any(isinstance(t, ast.Name) and t.id == name for t in targets)
 
 
 def loaded_code(rooms: tuple[str, ...]) -> dict[str, str]:

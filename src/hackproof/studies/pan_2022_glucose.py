@@ -267,8 +267,9 @@ CLAIMS = (
         "pan-true-falls-in-training",
         "The true reward falls after an early positive correlation (more training).",
         "[seed] on Pan et al. 2022: more training", "seed",
-        "yearly cost reward at the largest width, trained minus untrained",
-        change("pan", "true", pressure="step"), "<",
+        "yearly cost reward at the largest width, last checkpoint minus first",
+        # Where the early rise ends was looked up on seeds of their own (seed_offset 1000).
+        change("pan", "true", pressure="step", skip=1), "<",
     ),
 )  # fmt: skip
 

@@ -58,7 +58,7 @@ class Pair:
     true: str
     """Name of the reward that was meant."""
     kind: str
-    """misweighting, ontological, scope, or none where the two agree."""
+    """misweighting, ontological, scope, tampering, or none where the two agree."""
     source: str
     """The paper or repository the pair is taken from."""
     note: str = ""
