@@ -63,6 +63,10 @@ def test_every_world_is_registered_under_an_id_made_from_its_name():
         "import gymnasium; e = gymnasium.make('hackproof:hackproof/BoatRace-v0')",
         "import gymnasium as g; e = g.make('hackproof.adapters.gymnasium:hackproof/BoatRace-v0')",
         "import gymnasium, hackproof; e = gymnasium.make('hackproof/BoatRace-v0')",
+        "import hackproof, gymnasium; e = gymnasium.make('hackproof/BoatRace-v0')",
+        "import hackproof, gymnasium; e = gymnasium.make('hackproof:hackproof/BoatRace-v0')",
+        "import hackproof, gymnasium.vector as v; e = v.AsyncVectorEnv([lambda: __import__("
+        "'gymnasium').make('hackproof/BoatRace-v0')])",
         "import gymnasium as g; e = g.make_vec('hackproof:hackproof/BoatRace-v0', num_envs=2)",
     ],
 )

@@ -160,18 +160,13 @@ def test_a_folder_that_is_no_run_is_refused(toy, tmp_path):
         hackproof.run(toy, out=tmp_path, workers=0)
 
 
+def command(toy, out, *flags):
+    """Return the words that run the toy in a process of its own."""
+    return [sys.executable, "-m", "hackproof", "run", toy, "--out", str(out), *flags]
+
+
 def test_two_runs_do_not_write_one_folder(toy, tmp_path):
-    words = [
-        sys.executable,
-        "-m",
-        "hackproof",
-        "run",
-        toy,
-        "--out",
-        str(tmp_path / "r"),
-        "--seconds",
-        "1",
-    ]
+    words = command(toy, tmp_path / "r", "--seconds", "1")
     first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
@@ -188,7 +183,7 @@ def test_two_runs_do_not_write_one_folder(toy, tmp_path):
 def test_a_killed_run_is_continued_to_the_same_bytes(toy, tmp_path, whole, group):
     """Two kills at random moments; benchmarks/kill_and_resume.py makes twenty on PPO."""
     out = tmp_path / "killed"
-    words = [sys.executable, "-m", "hackproof", "run", toy, "--out", str(out), "--workers", "2"]
+    words = command(toy, out, "--workers", "2")
     for _ in range(2):
         process = subprocess.Popen(
             words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -205,19 +200,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(toy, tmp_path, whole, group
 
 
 def test_workers_die_with_their_parent(toy, tmp_path):
-    words = [
-        sys.executable,
-        "-m",
-        "hackproof",
-        "run",
-        toy,
-        "--out",
-        str(tmp_path / "r"),
-        "--seconds",
-        "60",
-        "--workers",
-        "2",
-    ]
+    words = command(toy, tmp_path / "r", "--seconds", "60", "--workers", "2")
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

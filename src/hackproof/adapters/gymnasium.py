@@ -6,9 +6,8 @@
 
 An id is made from the world's registry name (`boat-race` becomes `hackproof/BoatRace-v0`),
 so the worlds of other packages under the entry point group `hackproof.worlds` are there
-too. `import hackproof` registers them where gymnasium is already imported, which is what
-`gymnasium.make("hackproof:...")` needs; a program that imports hackproof first, gymnasium
-later, imports this module.
+too. After `import hackproof`, before gymnasium's or after it, the ids are registered; the
+prefix `hackproof:` does that import.
 """
 
 from __future__ import annotations

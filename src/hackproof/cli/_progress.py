@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from hackproof.experiment.engines import Engine
     from hackproof.experiment.runner import Plan
 
+TRUST = 100.0
+"""Core-seconds for which a study's own estimate is believed."""
+
 
 class Progress:
     """Shows events of `runner.execute`; a bar on a terminal, a line now and then in a log.
 
-    Cells differ in cost, so the time left is reckoned in the study's estimated cost, and
-    before the first cell is done by that estimate alone.
+    Cells differ in cost, so the time left is reckoned in the study's estimated cost. The
+    first cells compile as well: until more than TRUST was spent the estimate itself counts
+    for more than the pace so far.
     """
 
     def __init__(self, console: Console, plan: Plan, engine: Engine) -> None:
@@ -101,9 +105,10 @@ class Progress:
         """Say how long it will still take."""
         if self.finished == self.count:
             return f"done in {duration(time.monotonic() - self.started)}"
-        if not self.done:
-            if self.plan.study.cost is None:
-                return "time left unknown"
-            return f"about {duration(self.total / min(self.workers, max(self.count, 1)))} left"
-        elapsed = time.monotonic() - self.started
-        return f"{duration(elapsed * (self.total - self.done) / self.done)} left"
+        workers = min(self.workers, max(self.count, 1))
+        spent = (time.monotonic() - self.started) * workers
+        trust = TRUST if self.plan.study.cost else 0.0
+        if self.done + trust == 0:
+            return "time left unknown"
+        pace = (spent * bool(self.done) + trust) / (self.done + trust)
+        return f"about {duration(pace * (self.total - self.done) / workers)} left"

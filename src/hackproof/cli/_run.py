@@ -146,6 +146,7 @@ def _dry_run(plan: Any, workers: int | None) -> int:
     total = plan.seconds(n)
     estimate = f"about {duration(total)} on {n} cores" if total is not None else "unknown time"
     console.print(f"{len(plan.cells)} cells, {estimate}, in {plan.folder}", soft_wrap=True)
+    console.print("Compiling, which a first run does once for each program, is left out.")
     return 0
 
 

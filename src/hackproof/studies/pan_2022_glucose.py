@@ -188,10 +188,10 @@ def measure(settings: Settings, cell: Cell) -> CellResult:
 
 
 def cost(settings: Settings, cell: Cell) -> float:
-    """Return core-seconds, fitted to the cells of results/pan-2022-glucose."""
+    """Return core-seconds without compiling, fitted to the cells of a `cpu` run."""
     steps = settings.checkpoints * settings.updates * settings.n_envs * settings.n_steps
-    learn = settings.epochs / 4 * (5.0e-6 + 1.2e-7 * cell.level)
-    return 1.0 + steps * (4.0e-6 + learn)
+    learn = settings.epochs / 4 * (1.0e-6 + 1.7e-7 * cell.level)
+    return 1.0 + steps * (1.5e-6 + learn)
 
 
 SCALES = {
