@@ -135,7 +135,7 @@ class Curve(BaseCallback):
 
 
 def learning() -> pd.DataFrame:
-    """Train both on five seeds and compare the proxy they end at."""
+    """Train both on the same seeds and compare the proxy they end at."""
     rows = []
     for name in REWARDS:
         updates = 10 if QUICK else 15
@@ -173,7 +173,8 @@ if __name__ == "__main__":
     table["versions"] = " ".join(
         f"{k} {v}" for k, v in versions().items() if k in ("jax", "torch", "stable-baselines3")
     )
-    curves = learning()
     if not QUICK:
         table.to_csv(RESULTS / "ppo_vs_sb3.csv", index=False)
+    curves = learning()
+    if not QUICK:
         curves.to_csv(RESULTS / "ppo_vs_sb3_learning.csv", index=False)
