@@ -4,7 +4,7 @@
 
 One step is five minutes of one patient: random numbers, meals, 13 differential equations,
 sensor, pump, history, reward terms and automatic reset, through `step_batch` in a `lax.scan`
-with a random action for each environment. Pinned to one CPU, XLA's threads off. The timed
+with a random action for each environment. One core and one thread, prepared as a run's workers are. The timed
 function returns the final states (the last four hours of observations are in them) and the
 sums of terms and probes, so that XLA can drop nothing. For each batch the shortest of nine
 runs is kept, in CPU time and in wall time apart. Writes `benchmarks/results/glucose_world.csv`.
@@ -14,24 +14,16 @@ from __future__ import annotations
 
 import csv
 import os
-import platform
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLE = ROOT / "benchmarks" / "results" / "glucose_world.csv"
+from hackproof.experiment.engines._task import prepare_worker
+from hackproof.record.provenance import machine
+
+TABLE = Path(__file__).parent / "results" / "glucose_world.csv"
 BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
 STEPS_A_RUN = 200_000
 RUNS = 9
-
-
-def processor() -> str:
-    """Return the model of the CPU."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 def measure(batch: int) -> dict[str, str]:
@@ -80,16 +72,12 @@ def measure(batch: int) -> dict[str, str]:
         "first_call_s": f"{first:.1f}",
         "dtype": "float32",
         "jax": jax.__version__,
-        "cpu": processor(),
+        "cpu": machine()["processor"],
     }
 
 
 def main() -> None:
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    sys.path.insert(0, str(ROOT / "src"))
+    prepare_worker(max(os.sched_getaffinity(0)))
     rows = []
     for batch in BATCHES:
         rows.append(measure(batch))

@@ -8,7 +8,7 @@ for the rollout's shape. Peers: its PPO on `SB3VecEnv` (native: one compiled cal
 environments) and, reported only, on `DummyVecEnv` of the Gymnasium environments. One core,
 one thread each; ours and theirs take turns, and CPU seconds are counted after a warm-up.
 
-The learning curves are measured apart: both train the same number of steps on seeds 0..2 at
+The learning curves are measured apart: both train the same number of steps on seeds 0..4 at
 width 32, and each policy's proxy per step is read from its own rollouts. Writes
 benchmarks/results/ppo_vs_sb3.csv and ppo_vs_sb3_learning.csv.
 """
@@ -36,6 +36,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv  # noqa: E402
 
 from hackproof import optimize, worlds  # noqa: E402
 from hackproof.adapters import SB3VecEnv, WorldEnv  # noqa: E402
+from hackproof.experiment.statistics import mean_interval  # noqa: E402
 from hackproof.optimize import _ppo  # noqa: E402
 from hackproof.record.provenance import machine, versions  # noqa: E402
 
@@ -101,7 +102,7 @@ def speed() -> pd.DataFrame:
                 "sb3_native": theirs(name, width, native=True),
                 "sb3_dummy": theirs(name, width, native=False),
             }
-            rounds = 2 if QUICK else 4
+            rounds = 2 if QUICK else 8
             seconds = [{k: next(s) for k, s in sides.items()} for _ in range(rounds)]
             frame = pd.DataFrame(seconds)
             native = frame["sb3_native"] / frame["hackproof"]
@@ -139,7 +140,7 @@ def learning() -> pd.DataFrame:
     rows = []
     for name in REWARDS:
         updates = 10 if QUICK else 15
-        seeds = 2 if QUICK else 3
+        seeds = 2 if QUICK else 5
         world = worlds.make(name)
         weights = worlds.reward_weights(world, REWARDS[name])
         config = optimize.PPOConfig(width=32, **SHAPE)
@@ -161,8 +162,10 @@ def learning() -> pd.DataFrame:
                     "hackproof": round(float(mine[i]), 5), "sb3": round(callback.means[i], 5),
                 })  # fmt: skip
         last = pd.DataFrame(rows).query("world == @name")
-        last = last[last["steps"] > 0.8 * last["steps"].max()].groupby("seed").mean("hackproof")
-        print(name, "last fifth:", last[["hackproof", "sb3"]].mean().to_dict(), flush=True)
+        last = last[last["steps"] > 0.8 * last["steps"].max()]
+        last = last.groupby("seed")[["hackproof", "sb3"]].mean()
+        gap = mean_interval((last["hackproof"] - last["sb3"]).tolist())
+        print(name, "last fifth:", last.mean().to_dict(), "difference", gap, flush=True)
     return pd.DataFrame(rows)
 
 

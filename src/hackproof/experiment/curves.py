@@ -111,6 +111,7 @@ def change(
     metric: str | None = None,
     pressure: str = "level",
     skip: int = 0,
+    upto: int | None = None,
 ) -> Callable[[pd.DataFrame], Mapping[int, float]]:
     """Return the estimand 'strongest pressure minus weakest', per seed, for use in a `Claim`.
 
@@ -121,6 +122,7 @@ def change(
         pressure: `level`, or `step` at the highest level.
         skip: How many of the weakest pressures to leave out; `skip=1` over training begins
             at the first checkpoint instead of the untrained policy.
+        upto: How many of the weakest pressures there are to be; all where None.
     """
 
     def per_seed(measurements: pd.DataFrame) -> Mapping[int, float]:
@@ -131,9 +133,10 @@ def change(
             return {}
         rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
         table: Any = by_seed(rows, pressure, role)  # pandas' stubs lose the type of a row
-        if len(table) <= skip:
+        table = table.iloc[skip:upto]
+        if table.empty:
             return {}
-        changes = (table.iloc[-1] - table.iloc[skip]).dropna()
+        changes = (table.iloc[-1] - table.iloc[0]).dropna()
         return {int(seed): float(change) for seed, change in changes.items()}
 
     return per_seed

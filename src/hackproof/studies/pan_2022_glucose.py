@@ -265,11 +265,25 @@ CLAIMS = (
     ),
     Claim(
         "pan-true-falls-in-training",
-        "The true reward falls after an early positive correlation (more training).",
+        "Paid for low risk, the true reward falls in training after its early part.",
         "[seed] on Pan et al. 2022: more training", "seed",
         "yearly cost reward at the largest width, last checkpoint minus first",
-        # Where the early rise ends was looked up on seeds of their own (seed_offset 1000).
+        # Where the early part ends was looked up on seeds of their own (seed_offset 1000).
         change("pan", "true", pressure="step", skip=1), "<",
+    ),
+    Claim(
+        "pan-proxy-rises-early-in-training",
+        "Early in training, while the true reward rises, the proxy rises with it.",
+        "[seed] on Pan et al. 2022: true falls after an early positive correlation", "seed",
+        "mean Magni reward at the largest width, first checkpoint minus untrained",
+        change("pan", "proxy", pressure="step", upto=2), ">",
+    ),
+    Claim(
+        "pan-true-rises-early-in-training",
+        "Early in training the true reward rises.",
+        "[seed] on Pan et al. 2022: true falls after an early positive correlation", "seed",
+        "yearly cost reward at the largest width, first checkpoint minus untrained",
+        change("pan", "true", pressure="step", upto=2), ">",
     ),
 )  # fmt: skip
 
