@@ -4,10 +4,11 @@
 
 One step is five minutes of one patient: random numbers, meals, 13 differential equations,
 sensor, pump, history, reward terms and automatic reset, through `step_batch` in a `lax.scan`
-with a random action for each environment. One core and one thread, prepared as a run's workers are. The timed
-function returns the final states (the last four hours of observations are in them) and the
-sums of terms and probes, so that XLA can drop nothing. For each batch the shortest of nine
-runs is kept, in CPU time and in wall time apart. Writes `benchmarks/results/glucose_world.csv`.
+with a random action for each environment. One core and one thread, prepared as a run's
+workers are. The timed function returns the final states (the last four hours of observations
+are in them) and the sums of terms and probes, so that XLA can drop nothing. For each batch
+the shortest of nine runs is kept, in CPU time and in wall time apart. Writes
+`benchmarks/results/glucose_world.csv`.
 """
 
 from __future__ import annotations
