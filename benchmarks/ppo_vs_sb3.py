@@ -1,6 +1,6 @@
 """PPO beside Stable-Baselines3's, with equal hyperparameters, in one run.
 
-    python benchmarks/ppo_vs_sb3.py [--quick]
+    python benchmarks/ppo_vs_sb3.py [--quick] [--learning]
 
 Worlds: glucose and the boat race. Widths 32, 128, 512 (two hidden layers, policy and value
 apart). Batch 64, 10 epochs, 8 environments of 256 steps: Stable-Baselines3's defaults but
@@ -9,8 +9,8 @@ environments) and, reported only, on `DummyVecEnv` of the Gymnasium environments
 one thread each; ours and theirs take turns, and CPU seconds are counted after a warm-up.
 
 The learning curves are measured apart: both train the same number of steps on seeds 0..4 at
-width 32, and each policy's proxy per step is read from its own rollouts. Writes
-benchmarks/results/ppo_vs_sb3.csv and ppo_vs_sb3_learning.csv.
+width 32, and each policy's proxy per step is read from its own rollouts; --learning measures
+nothing else. Writes benchmarks/results/ppo_vs_sb3.csv and ppo_vs_sb3_learning.csv.
 """
 
 from __future__ import annotations
@@ -121,18 +121,23 @@ def speed() -> pd.DataFrame:
 
 
 class Curve(BaseCallback):
-    """Keeps the mean reward per step of each rollout."""
+    """Keeps the mean reward per step of each rollout, as the environments paid it.
+
+    Not the rollout buffer's rewards: to those of truncated steps the value is added.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.means: list[float] = []
+        self.paid: list[float] = []
 
     def _on_step(self) -> bool:
+        self.paid.append(float(self.locals["rewards"].mean()))
         return True
 
     def _on_rollout_end(self) -> None:
-        buffer: Any = self.model.rollout_buffer
-        self.means.append(float(buffer.rewards.mean()))
+        self.means.append(float(np.mean(self.paid)))
+        self.paid.clear()
 
 
 def learning() -> pd.DataFrame:
@@ -171,13 +176,14 @@ def learning() -> pd.DataFrame:
 
 if __name__ == "__main__":
     optimize.enable_compilation_cache()
-    table = speed()
-    table["machine"] = machine()["processor"]
-    table["versions"] = " ".join(
-        f"{k} {v}" for k, v in versions().items() if k in ("jax", "torch", "stable-baselines3")
-    )
-    if not QUICK:
-        table.to_csv(RESULTS / "ppo_vs_sb3.csv", index=False)
+    if "--learning" not in sys.argv:
+        table = speed()
+        table["machine"] = machine()["processor"]
+        table["versions"] = " ".join(
+            f"{k} {v}" for k, v in versions().items() if k in ("jax", "torch", "stable-baselines3")
+        )
+        if not QUICK:
+            table.to_csv(RESULTS / "ppo_vs_sb3.csv", index=False)
     curves = learning()
     if not QUICK:
         curves.to_csv(RESULTS / "ppo_vs_sb3_learning.csv", index=False)
