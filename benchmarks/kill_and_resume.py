@@ -26,7 +26,7 @@ from pathlib import Path
 from hackproof.record import Run
 from hackproof.record.provenance import machine
 
-STUDY = ["leike-2017-boat-race", "--scale", "cpu", "--seeds", "3", "--checkpoints", "4"]
+STUDY = ["leike-2017-boat-race", "--scale", "cpu", "--seeds", "10", "--checkpoints", "4"]
 TABLE = Path(__file__).parent / "results/kill_and_resume.csv"
 
 

@@ -66,3 +66,26 @@ def test_the_lock_is_held_and_names_its_holder(tmp_path):
 def test_digest_does_not_depend_on_order():
     assert files.digest({"a": 1, "b": [1, 2]}) == files.digest({"b": [1, 2], "a": 1})
     assert files.digest([1, 2]) != files.digest([2, 1])
+
+
+def test_a_text_is_made_once_and_read_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HACKPROOF_NO_CACHE", raising=False)
+    made = []
+
+    def make():
+        made.append(1)
+        return "text"
+
+    assert [files.cached("a.js", make) for _ in range(3)] == ["text"] * 3
+    assert len(made) == 1
+    monkeypatch.setenv("HACKPROOF_NO_CACHE", "1")
+    assert files.cached("a.js", make) == "text"
+    assert len(made) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "hackproof").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HACKPROOF_NO_CACHE", raising=False)
+    assert files.cached("a.js", lambda: "text") == "text"

@@ -10,11 +10,11 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hackproof.errors import IntegrityError, RunError
+from hackproof.errors import HackproofError, IntegrityError, RunError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -161,3 +161,21 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def cached(name: str, make: Callable[[], str]) -> str:
+    """Return a text that is slow to make and always the same, from the user's cache.
+
+    It lies under $XDG_CACHE_HOME/hackproof (or ~/.cache) and is made where it is not there
+    or the cache cannot be written; HACKPROOF_NO_CACHE turns the cache off.
+    """
+    if os.environ.get("HACKPROOF_NO_CACHE"):
+        return make()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(base) / "hackproof" / name
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    text = make()
+    with contextlib.suppress(OSError, HackproofError):
+        write_file(path, text)
+    return text

@@ -103,7 +103,10 @@ def bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script; takes some seconds, once."""
     import vl_convert
 
-    code = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;")
+    def make() -> str:
+        return vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;")
+
+    code = files.cached(f"vega-{vl_convert.__version__}.js", make)
     if "</script" in code.lower() or "<!--" in code:
         code = code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return code
