@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def bundle() -> str:
     def make() -> str:
         return vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;")
 
-    code = files.cached(f"vega-{vl_convert.__version__}.js", make)
+    code = files.cached(f"vega-{metadata.version('vl-convert-python')}.js", make)
     if "</script" in code.lower() or "<!--" in code:
         code = code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return code

@@ -183,7 +183,7 @@ def insulin_moves(patient: Patient) -> InsulinMoves:
     columns = [insulin_rate(patient, Insulin(*u[:7]), u[7], u[8]) for u in units]
     rates = np.zeros((9, 9))
     rates[:7] = np.array(columns).T
-    return InsulinMoves(expm(rates / 2)[:7], expm(rates)[:7])
+    return InsulinMoves(expm(rates / 2)[:7], expm(rates)[:7])  # pyright: ignore[reportArgumentType]
 
 
 def sugar_rate(
