@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Run a study; the same command continues one that was stopped.",
     "report": "Write a run's page (and, with --figure, its hacking curve as SVG or PNG).",
     "compare": "Show what differs between two runs.",
+    "certify": "Say whether data is safe to learn a reward from, with the proof.",
     "verify": "Check a run's files and judge its claims again.",
     "query": "Ask a run's tables in SQL.",
     "view": "Serve an index of runs and their pages, on this machine only.",
@@ -91,6 +92,10 @@ def dispatch(words: list[str]) -> int:
         from hackproof.cli import _run
 
         return _run.command(rest)
+    if name == "certify":
+        from hackproof.cli import _certify
+
+        return _certify.command(rest)
     from hackproof.cli import _commands
 
     return getattr(_commands, name if name != "list" else "list_")(rest)

@@ -28,6 +28,8 @@ class TabularMDP:
     """Discount, in [0, 1)."""
     mu0: NDArray[np.float64] = field(repr=False)
     """(S,) initial distribution."""
+    frozen: NDArray[np.bool_] | None = field(default=None, repr=False)
+    """(S, A) pairs whose reward is known beyond doubt: a learned reward equals R there."""
 
     def __post_init__(self) -> None:
         P, R, mu0 = (np.asarray(x, np.float64) for x in (self.P, self.R, self.mu0))
@@ -51,8 +53,26 @@ class TabularMDP:
             raise InputError(f"P[{s}, {a}] sums to {P[s, a].sum():.12g}; it must not exceed 1.")
         if (mu0 < 0).any() or abs(mu0.sum() - 1) > 1e-9:
             raise InputError(f"mu0 sums to {mu0.sum():.12g}; it must be a distribution.")
+        if self.frozen is not None:
+            frozen = np.asarray(self.frozen)
+            if frozen.shape != (S, A) or frozen.dtype != np.bool_:
+                raise InputError(
+                    f"frozen must be booleans of shape (S, A) = {(S, A)}; got {frozen.dtype} of "
+                    f"shape {frozen.shape}."
+                )
+            object.__setattr__(self, "frozen", frozen)
         for name, array in (("P", P), ("R", R), ("mu0", mu0)):
             object.__setattr__(self, name, array)
+
+    @property
+    def states(self) -> int:
+        """Number of states."""
+        return self.R.shape[0]
+
+    @property
+    def actions(self) -> int:
+        """Number of actions."""
+        return self.R.shape[1]
 
 
 def policy_matrix(mdp: TabularMDP, policy: NDArray) -> NDArray[np.float64]:

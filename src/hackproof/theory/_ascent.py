@@ -1,0 +1,124 @@
+"""Optimising a proxy step by step, and when to stop (Karwowski et al. 2023).
+
+Occupancy measures form a polytope on which returns are linear. Steepest ascent for the proxy
+goes straight until a face stops it, then along that face; what it gains per unit of length
+falls from step to step. While <R1, d> / (|Q R1| |d|) >= sin(theta), every true reward within
+an angle of theta of the proxy has risen too; the first step below that is the place to stop.
+Source: https://arxiv.org/abs/2310.09144.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hackproof.errors import HackproofError, InputError
+from hackproof.theory._distance import canonical
+from hackproof.theory._mdp import TabularMDP, occupancy, policy_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """The corners of a path of steepest ascent."""
+
+    occupancies: NDArray[np.float64]
+    """(steps + 1, S, A)."""
+    slopes: NDArray[np.float64]
+    """(steps,) <R1, d> / (|Q R1| |d|), the cosine of each step with the proxy; falling."""
+
+    def returns(self, R: NDArray) -> NDArray[np.float64]:
+        """Return J under a reward at every corner, (steps + 1,)."""
+        return np.tensordot(self.occupancies, np.asarray(R, np.float64), 2)
+
+
+def steepest_ascent(
+    mdp: TabularMDP, start: NDArray | None = None, max_steps: int = 10_000
+) -> Ascent:
+    """Return the path of steepest ascent of the MDP's reward, the proxy.
+
+    The direction is the projection of R onto the tangent cone, found as a non-negative least
+    squares problem over the faces that bind.
+
+    Args:
+        mdp: The process with the proxy as its reward.
+        start: (S, A) or (S,) policy to start from; uniform where None.
+        max_steps: Faces after which an error is raised.
+    """
+    from scipy.linalg import null_space
+    from scipy.optimize import nnls
+
+    S, A = mdp.R.shape
+    start = np.full((S, A), 1 / A) if start is None else policy_matrix(mdp, start)
+    eta = occupancy(mdp, start).ravel()
+    W = np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S)
+    basis = null_space(W.T)  # directions that conserve flow
+    target = basis.T @ mdp.R.ravel()
+    size = float(np.linalg.norm(target))
+    corners, slopes = [eta.reshape(S, A)], []
+    if size <= 1e-12 * max(1.0, float(np.abs(mdp.R).max())):
+        return Ascent(np.array(corners), np.array(slopes))
+    for _ in range(max_steps):
+        binding = np.flatnonzero(eta <= 1e-12)
+        pushes = basis[binding].T
+        push = nnls(pushes, -target)[0] if binding.size else np.zeros(0)
+        direction = basis @ (target + pushes @ push)
+        length = float(np.linalg.norm(direction))
+        if length <= 1e-9 * size:
+            return Ascent(np.array(corners), np.array(slopes))
+        falling = direction < -1e-12 * length
+        falling[binding] = False
+        if not falling.any():
+            raise HackproofError("steepest ascent met no face; the polytope is not bounded.")
+        reach = float((eta[falling] / -direction[falling]).min())
+        eta = np.maximum(eta + reach * direction, 0)
+        eta[eta < 1e-12] = 0
+        corners.append(eta.reshape(S, A))
+        slopes.append(length / size)
+    raise HackproofError(f"steepest ascent did not end within {max_steps} faces.")
+
+
+def early_stop(path: Ascent, theta: float) -> int:
+    """Return how many steps of a path improve every true reward within an angle of theta.
+
+    Args:
+        path: What `steepest_ascent` returned.
+        theta: Greatest angle between the canonical proxy and true reward, in [0, pi/2] rad.
+    """
+    if not 0 <= theta <= np.pi / 2:
+        raise InputError(f"theta is {theta}; it must lie in [0, pi / 2].")
+    below = np.flatnonzero(path.slopes < np.sin(theta) - 1e-12)
+    return int(below[0]) if below.size else len(path.slopes)
+
+
+def drop_height(path: Ascent, mdp: TabularMDP, true: NDArray) -> float:
+    """Return max J0 - final J0 along a path, with J0's range over all policies as 1.
+
+    Args:
+        path: A path of the proxy.
+        mdp: The process.
+        true: (S, A) the true reward.
+    """
+    from dataclasses import replace
+
+    from hackproof.theory._regret import scale
+
+    returns = path.returns(true)
+    return float((returns.max() - returns[-1]) / scale(replace(mdp, R=true)).return_range)
+
+
+def worst_change(step: NDArray, proxy: NDArray, mdp: TabularMDP, theta: float) -> float:
+    """Return the least change of J over true rewards of unit norm within theta of the proxy.
+
+    |d| cos(min(pi, angle(d, Q R1) + theta)), derived.
+    """
+    direction, form = np.ravel(step), canonical(mdp, proxy).ravel()
+    lengths = np.linalg.norm(direction), np.linalg.norm(form)
+    if min(lengths) == 0:
+        return 0.0
+    cosine = np.clip(direction @ form / (lengths[0] * lengths[1]), -1, 1)
+    return float(lengths[0] * np.cos(min(np.pi, np.arccos(cosine) + theta)))
