@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hackproof.errors import InputError
@@ -25,6 +25,7 @@ def process(seed, S=4, A=3):
 
 
 @given(st.integers(0, 2000))
+@example(723)  # the last steps are tiny and must not leave their faces by rounding
 @settings(max_examples=30, deadline=None)
 def test_it_climbs_in_ever_gentler_steps_to_the_optimum(seed):
     mdp = process(seed)

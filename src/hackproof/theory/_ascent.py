@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+NEGLIGIBLE = 1e-10
+"""Share of all visits, or of a step, below which a number is rounding."""
+
+
 @dataclass(frozen=True)
 class Ascent:
     """The corners of a path of steepest ascent."""
@@ -63,20 +67,22 @@ def steepest_ascent(
     if size <= 1e-12 * max(1.0, float(np.abs(mdp.R).max())):
         return Ascent(np.array(corners), np.array(slopes))
     for _ in range(max_steps):
-        binding = np.flatnonzero(eta <= 1e-12)
+        binding = np.flatnonzero(eta == 0)
         pushes = basis[binding].T
         push = nnls(pushes, -target)[0] if binding.size else np.zeros(0)
         direction = basis @ (target + pushes @ push)
         length = float(np.linalg.norm(direction))
         if length <= 1e-9 * size:
             return Ascent(np.array(corners), np.array(slopes))
-        falling = direction < -1e-12 * length
-        falling[binding] = False
+        # On a face that binds, what is left of a fall is rounding; so is a tiny rise.
+        held = binding[direction[binding] < NEGLIGIBLE * length]
+        direction[held] = 0
+        falling = direction < -NEGLIGIBLE * length
         if not falling.any():
             raise HackproofError("steepest ascent met no face; the polytope is not bounded.")
         reach = float((eta[falling] / -direction[falling]).min())
         eta = np.maximum(eta + reach * direction, 0)
-        eta[eta < 1e-12] = 0
+        eta[eta < NEGLIGIBLE * eta.sum()] = 0
         corners.append(eta.reshape(S, A))
         slopes.append(length / size)
     raise HackproofError(f"steepest ascent did not end within {max_steps} faces.")
