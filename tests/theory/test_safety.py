@@ -90,6 +90,27 @@ def test_enumeration_and_the_integer_program_agree(seed):
     assert found.lower_proof == "solver"
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_states_that_nobody_reaches_need_no_data(seed):
+    mdp, D = problem(seed * 7 + 4, "unreachable")
+    D[-1] = 0
+    D /= D.sum()
+    exact, found = (safety_radius(mdp, D, 0.5, method) for method in ("enumerate", "milp"))
+    assert found.exact
+    assert found.upper == pytest.approx(exact.upper, abs=1e-9)
+    assert verify(found, mdp, D, 0.5) == []
+
+
+def test_where_frozen_pairs_forbid_every_attack_any_error_is_safe():
+    P = np.zeros((1, 2, 1))
+    mdp = TabularMDP(P, np.array([[1.0, 0.0]]), 0.0, np.ones(1), np.ones((1, 2), bool))
+    D = np.array([[0.5, 0.5]])
+    assert safety_radius(mdp, D, 1.0, "enumerate").lower == np.inf
+    searched = safety_radius(mdp, D, 1.0, "milp")
+    assert not searched.exact
+    assert searched.upper == np.inf
+
+
 @pytest.mark.parametrize("seed", range(21))
 def test_every_answer_verifies_and_bounds_hold(seed):
     mdp, D = problem(seed + 2000, zeros=seed % 5 == 0, frozen=seed % 3 == 0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hackproof.errors import HackproofError, InputError
+from hackproof.theory._attack import shaping_matrix
 from hackproof.theory._distance import canonical
 from hackproof.theory._mdp import TabularMDP, occupancy, policy_matrix
 
@@ -59,7 +60,7 @@ def steepest_ascent(
     S, A = mdp.R.shape
     start = np.full((S, A), 1 / A) if start is None else policy_matrix(mdp, start)
     eta = occupancy(mdp, start).ravel()
-    W = np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S)
+    W = shaping_matrix(mdp)
     basis = null_space(W.T)  # directions that conserve flow
     target = basis.T @ mdp.R.ravel()
     size = float(np.linalg.norm(target))

@@ -46,7 +46,16 @@ class Attack:
 
 def visited(mdp: TabularMDP, policy: NDArray) -> NDArray[np.bool_]:
     """Return the pairs that a policy visits with positive probability, (S, A)."""
-    takes = policy_matrix(mdp, policy) > 0
+    return spread(mdp, policy_matrix(mdp, policy) > 0)
+
+
+def reachable(mdp: TabularMDP) -> NDArray[np.bool_]:
+    """Return the pairs that some policy visits, (S, A)."""
+    return spread(mdp, np.ones(mdp.R.shape, bool))
+
+
+def spread(mdp: TabularMDP, takes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which of the pairs that may be taken are met from the initial states, (S, A)."""
     reached = mdp.mu0 > 0
     while mdp.gamma > 0:
         onward = ((mdp.P > 0) & (takes & reached[:, None])[:, :, None]).any((0, 1))
@@ -62,13 +71,17 @@ def bellman_gap(mdp: TabularMDP, V: NDArray, R: NDArray | None = None) -> NDArra
     return R + mdp.gamma * mdp.P @ V - V[:, None]
 
 
+def shaping_matrix(mdp: TabularMDP) -> NDArray[np.float64]:
+    """Return W with rows e_s - gamma P(. | s, a), (S A, S): W V is the shaping by V."""
+    S, A = mdp.R.shape
+    return np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S)
+
+
 def flow_matrix(mdp: TabularMDP):
     """Return the matrix (S, S A) of flow conservation, sparse: A f = 0 for a circulation."""
     from scipy.sparse import csr_array
 
-    S, A = mdp.R.shape
-    leaving = np.repeat(np.eye(S), A, axis=1)
-    return csr_array(leaving - mdp.gamma * mdp.P.reshape(S * A, S).T)
+    return csr_array(shaping_matrix(mdp).T)
 
 
 def solve_attack(mdp: TabularMDP, D: NDArray, support: NDArray, conservation=None) -> Attack:

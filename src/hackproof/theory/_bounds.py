@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hackproof.theory._attack import flow_matrix
+from hackproof.theory._attack import flow_matrix, reachable
 from hackproof.theory._mdp import TabularMDP, occupancy, optimal_policy
 from hackproof.theory._milp import most_visits
 from hackproof.theory._regret import checked_distribution, checked_level, scale
@@ -29,7 +29,8 @@ def prop32_bound(mdp: TabularMDP, D: NDArray, L: float, *, published: bool = Fal
         mdp: The process, with the true reward.
         D: (S, A) data distribution; the minimum is over the pairs that can be reached.
         L: Regret that counts as bad, in [0, 1].
-        published: Divide by sqrt 2, as the paper's statement does; the proof does not need it.
+        published: Divide by sqrt 2, which the paper's statement is recalled to do (from memory,
+            not read again); the proof here does not need it.
 
     Returns:
         A lower bound on the safety radius, in units of range R.
@@ -38,17 +39,6 @@ def prop32_bound(mdp: TabularMDP, D: NDArray, L: float, *, published: bool = Fal
     reached = reachable(mdp)
     bound = (1 - mdp.gamma) * ends.return_range / ends.reward_range * D[reached].min() * L
     return float(bound / np.sqrt(2) if published else bound)
-
-
-def reachable(mdp: TabularMDP) -> NDArray[np.bool_]:
-    """Return the pairs that some policy visits, (S, A)."""
-    reached = mdp.mu0 > 0
-    while mdp.gamma > 0:
-        onward = ((mdp.P > 0) & reached[:, None, None]).any((0, 1))
-        if not (onward & ~reached).any():
-            break
-        reached = reached | onward
-    return np.repeat(reached[:, None], mdp.actions, axis=1)
 
 
 def instance_bound(mdp: TabularMDP, D: NDArray, L: float) -> float:

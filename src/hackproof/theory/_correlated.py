@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hackproof.errors import InputError
+from hackproof.theory._attack import reachable, shaping_matrix
 from hackproof.theory._mdp import TabularMDP, occupancy, optimal_policy, policy_matrix
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ def chi2_regularised_policy(mdp: TabularMDP, reference: NDArray, weight: float) 
     Raises:
         InputError: bad input, or a reference that misses pairs that can be reached.
     """
-    from hackproof.theory._bounds import reachable
-
     if not 0 <= weight < np.inf:
         raise InputError(f"lambda is {weight}; it must be finite and not negative.")
     if (mdp.P.sum(2) < 1 - 1e-9).any():
@@ -203,8 +202,7 @@ def _regularised(mdp: TabularMDP, mu: NDArray, eta: NDArray, weight: float) -> R
 def _steepest(mdp: TabularMDP, mu: NDArray) -> float:
     """Return max <R, d> / sqrt(sum d^2 / mu) over directions d that conserve flow."""
     seen = mu.ravel() > 0
-    S, A = mdp.R.shape
-    W = (np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S))[seen]
+    W = shaping_matrix(mdp)[seen]
     root = np.sqrt(mu.ravel()[seen])
     flat, matrix = root * mdp.R.ravel()[seen], root[:, None] * W
     return float(np.linalg.norm(flat - matrix @ np.linalg.lstsq(matrix, flat, rcond=None)[0]))

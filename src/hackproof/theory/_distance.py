@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hackproof.errors import InputError
+from hackproof.theory._attack import reachable, shaping_matrix
 from hackproof.theory._mdp import TabularMDP, policy_matrix
 
 if TYPE_CHECKING:
@@ -29,14 +30,12 @@ def canonical(mdp: TabularMDP, R: NDArray) -> NDArray[np.float64]:
         mdp: The process; pairs that cannot be reached are left out (0).
         R: (S, A) the reward.
     """
-    from hackproof.theory._bounds import reachable
-
     S, A = mdp.R.shape
     R = np.asarray(R, np.float64)
     if R.shape != (S, A):
         raise InputError(f"the reward has shape {R.shape}; it must be (S, A) = {(S, A)}.")
     kept = reachable(mdp).ravel()
-    W = (np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S))[kept]
+    W = shaping_matrix(mdp)[kept]
     flat = R.ravel()[kept]
     found = np.zeros(S * A)
     found[kept] = flat - W @ np.linalg.lstsq(W, flat, rcond=None)[0]

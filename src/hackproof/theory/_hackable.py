@@ -110,8 +110,8 @@ def simplifiable(mdp: TabularMDP, policies: Sequence[NDArray]) -> bool:
 
     A simplification keeps ties and orders nothing the other way, and makes some strict order
     a tie. With classes of equal J, each class's occupancies translated so that one is 0, it
-    exists iff dim span(union of the classes) <= dim aff(all occupancies) - 2 (Skalse et al.
-    2022, Theorem 3).
+    exists iff dim span(union of the classes) <= dim aff(all occupancies) - 2 (after Skalse et
+    al. 2022; recalled, not read again).
 
     Raises:
         InputError: no policy given.

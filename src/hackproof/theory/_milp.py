@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hackproof.theory._attack import flow_matrix
+from hackproof.theory._attack import flow_matrix, shaping_matrix
 from hackproof.theory._mdp import TabularMDP, optimal_policy, q_values
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def solve(
     M = np.maximum(M, 0)
 
     # B_V = R + G V
-    G = csr_array(mdp.gamma * mdp.P.reshape(n, S) - np.repeat(np.eye(S), A, axis=0))
+    G = csr_array(-shaping_matrix(mdp))
     one, none = eye_array(n), None
     choose = kron(eye_array(S), np.ones((1, A)))
     empty = csr_array((n, S))

@@ -17,8 +17,15 @@ import numpy as np
 
 from hackproof.errors import InputError, unknown
 from hackproof.theory import _milp
-from hackproof.theory._attack import Attack, bellman_gap, flow_matrix, solve_attack
-from hackproof.theory._bounds import instance_bound, prop32_bound, reachable
+from hackproof.theory._attack import (
+    Attack,
+    bellman_gap,
+    flow_matrix,
+    reachable,
+    solve_attack,
+    visited,
+)
+from hackproof.theory._bounds import instance_bound, prop32_bound
 from hackproof.theory._enumerate import bad_policies, count_policies, filled, support
 from hackproof.theory._mdp import TabularMDP, optimal_policy, policy_return, q_values
 from hackproof.theory._regret import Scale, checked_distribution, checked_level, scale
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 METHODS = ("auto", "enumerate", "milp", "bounds")
 FEW = 300
 """Policies up to which `auto` enumerates."""
+AGREE = 1e-5
+"""Relative difference up to which the solver's bound counts as meeting the attack's cost."""
 
 
 @dataclass(frozen=True)
@@ -106,19 +115,33 @@ def safety_radius(
     started = time.monotonic()
     incumbent = find_attack(mdp, D, ends.threshold(L))
     bound = max(prop32_bound(mdp, D, L), instance_bound(mdp, D, L)) * ends.reward_range
-    if method == "bounds":
+    # Where frozen pairs forbid every attack that was tried, milp has nothing to start from.
+    if method == "bounds" or np.isinf(incumbent.attack.cost):
         return _result(mdp, ends, incumbent, min(bound, incumbent.attack.cost), False, "bound")
     left = None if time_limit is None else time_limit - (time.monotonic() - started)
-    found = _milp.solve(mdp, D, ends.threshold(L), incumbent.attack.cost, left)
+    kept = np.flatnonzero(reachable(mdp).any(1))
+    found = _milp.solve(
+        _restricted(mdp, kept), D[kept], ends.threshold(L), incumbent.attack.cost, left
+    )
     best = incumbent
     if found.policy is not None:
-        again = _candidate(mdp, D, found.policy)
+        policy = np.full(mdp.states, -1)
+        policy[kept] = found.policy
+        again = _candidate(mdp, D, policy)
         if again.attack.cost < best.attack.cost and again.value <= ends.threshold(L):
             best = again
-    lower = max(bound, found.bound)
-    close = found.optimal or lower >= best.attack.cost * (1 - 1e-9)
-    lower = best.attack.cost if close else min(lower, best.attack.cost)
-    return _result(mdp, ends, best, lower, close, "solver")
+    cost = best.attack.cost
+    lower = min(max(bound, found.bound), cost)
+    # The solver works to tolerances: its bound must meet the attack that was solved again.
+    exact = cost - lower <= AGREE * max(cost, 1e-3 * D[kept].max() * ends.reward_range)
+    return _result(mdp, ends, best, cost if exact else lower, exact, "solver")
+
+
+def _restricted(mdp: TabularMDP, kept: NDArray[np.int64]) -> TabularMDP:
+    """Return the process on the states that can be reached; the others decide nothing."""
+    frozen = None if mdp.frozen is None else mdp.frozen[kept]
+    P = mdp.P[kept][:, :, kept]
+    return TabularMDP(P, mdp.R[kept], mdp.gamma, mdp.mu0[kept], frozen)
 
 
 @dataclass(frozen=True)
@@ -133,19 +156,9 @@ class Candidate:
 def _candidate(mdp: TabularMDP, D: NDArray, policy: NDArray, conservation=None) -> Candidate:
     """Return the attack on a policy that may have -1 where it is not reached."""
     value = policy_return(mdp, filled(policy))
-    closed = np.where(_reached(mdp, filled(policy)), filled(policy), -1)
-    return Candidate(closed, value, solve_attack(mdp, D, support(mdp, closed), conservation))
-
-
-def _reached(mdp: TabularMDP, policy: NDArray) -> NDArray[np.bool_]:
-    reached = mdp.mu0 > 0
-    onward = mdp.P[np.arange(mdp.states), policy] > 0
-    while mdp.gamma > 0:
-        new = reached | onward[reached].any(0)
-        if (new == reached).all():
-            break
-        reached = new
-    return reached
+    pairs = visited(mdp, filled(policy))
+    closed = np.where(pairs.any(1), filled(policy), -1)
+    return Candidate(closed, value, solve_attack(mdp, D, pairs, conservation))
 
 
 def _enumerated(mdp: TabularMDP, D: NDArray, ends: Scale, threshold: float) -> SafetyRadius:

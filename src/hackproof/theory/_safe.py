@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hackproof.errors import InputError
-from hackproof.theory._attack import flow_matrix, solve_attack
-from hackproof.theory._enumerate import LIMIT, filled, reachable_policies, support
+from hackproof.theory._attack import bellman_gap, flow_matrix, shaping_matrix, solve_attack
+from hackproof.theory._enumerate import LIMIT, bad_policies, filled, reachable_policies, support
 from hackproof.theory._mdp import TabularMDP, policy_return
 from hackproof.theory._radius import SafetyRadius, safety_radius
 from hackproof.theory._regret import checked_distribution, checked_level, scale
@@ -98,11 +99,6 @@ def safety_matrix(mdp: TabularMDP, L: float) -> NDArray[np.float64]:
     Raises:
         InputError: more than 12 pairs; the number of rows grows as a binomial.
     """
-    import itertools
-
-    from hackproof.theory._attack import bellman_gap
-    from hackproof.theory._enumerate import bad_policies
-
     L, ends = checked_level(L), scale(mdp)
     S, A = mdp.R.shape
     if S * A > 12:
@@ -110,7 +106,7 @@ def safety_matrix(mdp: TabularMDP, L: float) -> NDArray[np.float64]:
             f"the safety matrix of {S} states and {A} actions is too large; it is meant for at "
             "most 12 pairs. `safety_radius` answers for one D."
         )
-    rows_of = np.repeat(np.eye(S), A, axis=0) - mdp.gamma * mdp.P.reshape(S * A, S)
+    rows_of = shaping_matrix(mdp)
     gaps = []
     for chosen in itertools.combinations(range(S * A), S):
         square = rows_of[list(chosen)]
