@@ -5,12 +5,14 @@ import dataclasses
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import RenderCollection
 
 import hackproof.adapters.gymnasium as adapter
 from hackproof import worlds
@@ -47,6 +49,7 @@ def test_check_env_has_nothing_to_say(name, horizon):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(gym.make(name, horizon=horizon).unwrapped)
+        check_env(gym.make(name, horizon=horizon, render_mode="rgb_array").unwrapped)
 
 
 def test_every_world_is_registered_under_an_id_made_from_its_name():
@@ -114,7 +117,7 @@ def test_pair_and_rewards_by_name():
         ({"world": "boat-race", "pair": "hop"}, "pair of world 'boat-race'.*published"),
         ({"world": "boat-race", "horizont": 3}, "horizont"),
         ({"world": BoatRace(), "horizon": 3}, "set it on the world"),
-        ({"world": "boat-race", "render_mode": "human"}, "draws nothing"),
+        ({"world": "boat-race", "render_mode": "human"}, r"no render mode 'human'\. Known: None"),
     ],
 )
 def test_bad_names(make, kwargs, says):
@@ -275,3 +278,57 @@ def test_world_fields_reach_the_world():
     env.reset(seed=0)
     ends = [env.step(env.action_space.sample())[3] for _ in range(5)]
     assert ends == [False] * 4 + [True]
+
+
+class Unseen(BoatRace):
+    """A world that nobody can draw."""
+
+    name = "unseen"  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+
+def test_render_modes_are_listed_and_are_those_that_the_world_has():
+    assert WorldEnv("boat-race").metadata == {"render_modes": ["rgb_array"], "render_fps": 10}
+    with pytest.raises(InputError, match="Known: None, 'rgb_array'"):
+        WorldEnv("boat-race", render_mode="human")
+    assert WorldEnv(Unseen()).metadata["render_modes"] == []
+    with pytest.raises(TypeError, match=r"'unseen' has no render mode 'rgb_array'\. Known"):
+        WorldEnv(Unseen(), render_mode="rgb_array")
+    with pytest.raises(InputError, match=r"Known: None\. One `WorldEnv` at a time is drawn"):
+        WorldVectorEnv("boat-race", 2, render_mode="rgb_array")
+
+
+def test_a_frame_for_every_state_of_an_episode():
+    """What `RecordVideo` does, but for the video."""
+    env = RenderCollection(gym.make(BOAT, render_mode="rgb_array", horizon=4), pop_frames=False)
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(1)
+    frames: Any = env.render()
+    assert len(frames) == 5
+    assert all((f.shape, f.dtype) == ((160, 160, 3), np.uint8) for f in frames)
+    assert not all(np.array_equal(f, frames[0]) for f in frames[1:])
+
+
+@pytest.mark.parametrize("name", [BOAT, GLUCOSE])
+def test_the_last_picture_is_of_the_state_that_the_episode_ended_in(name):
+    envs: list[Any] = [gym.make(name, render_mode="rgb_array", horizon=h).unwrapped for h in (3, 4)]
+    envs[0].action_space.seed(0)
+    action = envs[0].action_space.sample()
+    for env in envs:
+        env.reset(seed=1)
+        ends = [env.step(action)[3] for _ in range(3)]
+        assert ends == [False, False, env is envs[0]]
+    short, long = envs
+    assert np.array_equal(short.render(), long.render())
+    first = short.reset(seed=1) and short.render()
+    assert not np.array_equal(first, long.render())
+    short.step(action)
+    assert not np.array_equal(first, short.render())
+
+
+def test_nothing_is_drawn_without_a_mode_or_an_episode():
+    env = WorldEnv("boat-race")
+    env.reset(seed=0)
+    assert env.render() is None
+    with pytest.raises(gym.error.ResetNeeded, match="before render"):
+        WorldEnv("boat-race", render_mode="rgb_array").render()

@@ -42,6 +42,24 @@ def test_random_and_noop_need_no_run(capsys, tmp_path, policy):
         assert clip.n_frames == 6
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("traffic-merge", (640, 264 + 4 * 14 + 6)),
+        ("traffic-bus", (640, 264 + 4 * 14 + 6)),
+        ("pandemic", (480, 300 + 4 * 14 + 6)),
+    ],
+)
+def test_worlds_that_draw_themselves(capsys, tmp_path, name, size):
+    out = tmp_path / "clip.gif"
+    code, said, _ = render(capsys, name, "--policy", "random", "--out", out, "--steps", 2)
+    assert code == 0
+    assert "2 steps" in said
+    with Image.open(out) as clip:
+        assert clip.n_frames == 3
+        assert clip.size == size
+
+
 def test_an_arms_policy_is_played_and_its_rewards_counted(capsys, tmp_path, trained):
     out = tmp_path / "clip.gif"
     code, said, _ = render(

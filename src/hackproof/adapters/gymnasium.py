@@ -12,8 +12,9 @@ prefix `hackproof:` does that import.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -26,7 +27,7 @@ from hackproof.errors import InputError
 
 if TYPE_CHECKING:
     from hackproof.adapters._worlds import Moment, RewardLike
-    from hackproof.worlds import World
+    from hackproof.worlds import BatchState, World
 
 NAMESPACE = "hackproof"
 VERSION = 0
@@ -54,16 +55,44 @@ def register() -> list[str]:
 
 
 class RenderError(InputError, TypeError):
-    """A render mode was asked for.
+    """A render mode was asked for that there is not.
 
     A TypeError too: by it Stable-Baselines3's `make_vec_env` knows to go without one.
     """
 
+    def __init__(self, world: World, mode: str, modes: Sequence[str], help: str = "") -> None:
+        """Say which mode of which world, and list the known ones.
 
-def _no_rendering(world: str | World, mode: str | None) -> None:
-    if mode is not None:
-        name = world if isinstance(world, str) else world.name
-        raise RenderError(f"world {name!r} draws nothing: render_mode must be None, not {mode!r}.")
+        Args:
+            world: The world.
+            mode: What was asked for.
+            modes: The known ones, beside None.
+            help: A sentence of what to do, with a space before it.
+        """
+        known = ", ".join(["None", *map(repr, modes)])
+        super().__init__(f"world {world.name!r} has no render mode {mode!r}. Known: {known}.{help}")
+
+
+def _draws(world: World) -> Callable[[Any], np.ndarray] | None:
+    """Return what draws a state of the world, None where nobody does."""
+    from hackproof.report._pictures import painter
+
+    try:
+        return painter(world)
+    except InputError:
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _stepping(world: World) -> Callable[[Any, BatchState, np.ndarray], Any]:
+    """Return the jitted function to the states that a step leads to, before any reset."""
+    import jax
+
+    def step(params: Any, state: BatchState, action: jax.Array) -> Any:
+        keys = jax.vmap(jax.random.fold_in)(state.key, state.time)
+        return jax.vmap(world.step, (None, 0, 0, 0))(params, state.world, action, keys)[0]
+
+    return jax.jit(step)
 
 
 class WorldEnv(gym.Env[np.ndarray, Any]):
@@ -91,6 +120,9 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
     Terminated where the world says so; truncated at `horizon` steps, so that no
     `TimeLimit` wrapper is needed.
 
+    ## Rendering
+    `render_mode="rgb_array"` draws the state, where the world can be drawn.
+
     ## Arguments
     - `reward`: name of one of `world.rewards`, or a mapping from term to weight.
     - `true_reward`: likewise.
@@ -102,7 +134,7 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
     - v0: first version.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own form)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's form)
 
     def __init__(
         self,
@@ -120,16 +152,22 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
         """
         from hackproof.adapters._worlds import Batch, gymnasium_space
 
-        _no_rendering(world, render_mode)
         self._batch = Batch(
             world, 1, reward=reward, true_reward=true_reward, pair=pair, fields=fields
         )
         self.world = self._batch.world
+        self._paint = _draws(self.world)
+        if self._paint is None:
+            self.metadata = {**self.metadata, "render_modes": []}
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise RenderError(self.world, render_mode, self.metadata["render_modes"])
         self.observation_space = gymnasium_space(self.world.observation)
         self.action_space = gymnasium_space(self.world.action)
-        self.render_mode = None
+        self.render_mode = render_mode
         self._next: np.ndarray | None = None
         """The next episode's first observation, where the batch has begun it already."""
+        self._ending: tuple[BatchState, np.ndarray] | None = None
+        """State and action from which the episode ended, likewise."""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -144,7 +182,7 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
             observation = self._next
         else:
             observation = self._batch.reset([None])[0]
-        self._next = None
+        self._next = self._ending = None
         return observation, {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -156,10 +194,13 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
         """
         if not self._batch.started or self._next is not None:
             raise gym.error.ResetNeeded("no episode is under way: call reset() before step().")
+        before = self._batch._state
         moment = self._batch.step(np.asarray(action)[None])
         terminated, truncated = bool(moment.terminated[0]), bool(moment.truncated[0])
         if terminated or truncated:
             self._next = moment.observation[0]
+            if before is not None:
+                self._ending = before, np.asarray(action)[None]
         info = {
             "true_reward": float(moment.true[0]),
             "reward_terms": dict(zip(self.world.terms, moment.terms[0].tolist(), strict=True)),
@@ -167,6 +208,29 @@ class WorldEnv(gym.Env[np.ndarray, Any]):
         }
         final = np.array(moment.final_observation[0])
         return final, float(moment.proxy[0]), terminated, truncated, info
+
+    def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the state as an RGB picture, (height, width, 3) uint8; None without a mode.
+
+        After the step that ends an episode it is the state that the episode ended in. That one
+        is computed here, since the batch has gone on: the first time, it compiles a step.
+
+        Raises:
+            gymnasium.error.ResetNeeded: `reset` was never called.
+        """
+        import jax
+
+        if self.render_mode is None or self._paint is None:
+            return None
+        state = self._batch._state
+        if state is None:
+            raise gym.error.ResetNeeded("no episode is under way: call reset() before render().")
+        states = state.world
+        if self._ending is not None:
+            before, action = self._ending
+            action = action.astype(self.action_space.dtype)
+            states = _stepping(self.world)(self._batch._params, before, action)
+        return self._paint(jax.tree.map(lambda leaf: leaf[0], jax.device_get(states)))
 
 
 class WorldVectorEnv(gym.vector.VectorEnv[np.ndarray, Any, np.ndarray]):
@@ -205,11 +269,12 @@ class WorldVectorEnv(gym.vector.VectorEnv[np.ndarray, Any, np.ndarray]):
         """
         from hackproof.adapters._worlds import Batch, gymnasium_space
 
-        _no_rendering(world, render_mode)
         self._batch = Batch(
             world, num_envs, reward=reward, true_reward=true_reward, pair=pair, fields=fields
         )
         self.world = self._batch.world
+        if render_mode is not None:
+            raise RenderError(self.world, render_mode, [], " One `WorldEnv` at a time is drawn.")
         self.num_envs = num_envs
         self.render_mode = None
         self.single_observation_space = gymnasium_space(self.world.observation)

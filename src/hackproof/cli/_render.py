@@ -187,13 +187,11 @@ def _arm_rewards(run: Run, arm: str | None, world: World) -> tuple[str, str] | N
 def _greedy(world: World, net: Any) -> Callable[[np.ndarray, int], Any]:
     """Return the policy without noise: the mean or the likeliest action, as it is evaluated."""
     import jax
-    import jax.numpy as jnp
 
-    from hackproof.optimize import _policy
+    from hackproof import optimize
 
     @jax.jit
     def choose(observation: jax.Array) -> jax.Array:
-        out = _policy.head(net, observation[None])
-        return _policy.clip(world, _policy.sample(net, out, jnp.zeros_like(out)))[0]
+        return optimize.greedy(world, net, observation[None])[0]
 
     return lambda observation, t: choose(observation)

@@ -172,7 +172,7 @@ def complete(plan: Plan, cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
         "arm": cell.arm,
         "seed": cell.seed,
         "replicate": 0,
-        "axis": plan.study.axis.name,
+        "axis": (arm.axis or plan.study.axis).name,
         "level": cell.level,
         "step": 0,
         "condition": "default",

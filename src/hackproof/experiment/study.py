@@ -62,6 +62,10 @@ class Arm:
     """What a reader must know of the pair."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Where the arm stands in a grid of settings."""
+    axis: Axis | None = None
+    """The pressure that this arm turns up, where it is not the study's."""
+    levels: tuple[float, ...] = ()
+    """The levels of that axis, weakest first; the study's where empty."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,8 @@ def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) 
         InputError: an arm of `only` does not exist, there is nothing to run, or a name
             cannot be a file's.
     """
-    arms = [a.name for a in study.arms(settings)]
+    described = study.arms(settings)
+    arms = [a.name for a in described]
     for name in arms:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
             raise InputError(f"arm {name!r} of study {study.name!r}: use a-z, 0-9 and hyphens.")
@@ -230,9 +235,9 @@ def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) 
     if study.check is not None:
         study.check(settings)
     return [
-        Cell(arm, float(level), seed)
+        Cell(arm.name, float(level), seed)
         for seed in range(seeds)
-        for arm in arms
-        if not only or arm in only
-        for level in study.levels(settings)
+        for arm in described
+        if not only or arm.name in only
+        for level in arm.levels or study.levels(settings)
     ]

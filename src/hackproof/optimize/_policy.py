@@ -146,6 +146,21 @@ def clip(world: World, action: jax.Array) -> jax.Array:
     return action
 
 
+def greedy(world: World, net: ActorCritic, observation: jax.Array) -> jax.Array:
+    """Return the actions without noise, as the world takes them: the mean or the likeliest.
+
+    Args:
+        world: Its action space bounds a Box's actions.
+        net: The networks.
+        observation: (n, *shape).
+
+    Returns:
+        (n, out) float32 within the Box's bounds, or (n,) int32.
+    """
+    out = head(net, observation)
+    return clip(world, sample(net, out, jnp.zeros_like(out)))
+
+
 class SavedPolicy(NamedTuple):
     """A policy that was read back."""
 

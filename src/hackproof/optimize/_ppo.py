@@ -111,6 +111,18 @@ class TrainState(NamedTuple):
     key: jax.Array
 
 
+class Chunk(NamedTuple):
+    """What training has come to after a chunk of updates."""
+
+    steps: int
+    """Environment steps of each seed so far."""
+    nets: ActorCritic
+    """The policies, leaves with a leading seed axis."""
+    terms: jax.Array
+    """(seeds, terms) mean reward terms per step while the chunk was collected, with sampled
+    actions; NaN before the first."""
+
+
 class Rollout(NamedTuple):
     """n_steps of n_envs environments; every leaf is (n_steps, n_envs, ...)."""
 
@@ -327,7 +339,7 @@ def train(
     keys: jax.Array,
     chunks: int,
     updates: int,
-    on_chunk: Callable[[int, ActorCritic], None] = lambda steps, net: None,
+    on_chunk: Callable[[Chunk], bool | None] = lambda chunk: None,
 ) -> ActorCritic:
     """Train one policy per seed.
 
@@ -338,17 +350,19 @@ def train(
         keys: (seeds,) PRNG keys.
         chunks: How often to run the compiled program; it compiles once.
         updates: Updates per chunk, each of `config.samples` steps per seed.
-        on_chunk: Called with the steps taken so far and the policies (leaves with a
-            leading seed axis), before the first chunk and after each.
+        on_chunk: Called before the first chunk and after each; training ends where it
+            returns True.
 
     Returns:
         The trained policies, leaves with a leading seed axis.
     """
     states = start(world, config, hyper, keys)
-    on_chunk(0, states.net)
+    ends = on_chunk(Chunk(0, states.net, jnp.full((keys.shape[0], len(world.terms)), jnp.nan)))
     for i in range(chunks):
-        states, _ = _train_seeds(world, config, hyper, states, updates)
-        on_chunk((i + 1) * updates * config.samples, states.net)
+        if ends:
+            break
+        states, terms = _train_seeds(world, config, hyper, states, updates)
+        ends = on_chunk(Chunk((i + 1) * updates * config.samples, states.net, terms.mean(1)))
     return states.net
 
 

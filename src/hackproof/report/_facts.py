@@ -81,10 +81,10 @@ class Facts:
         """The judged claims."""
         return self.run.rows("claims")
 
-    @cached_property
-    def axis(self) -> Mapping[str, Any]:
-        """The optimisation pressure: name, label, unit, log."""
-        return self.study.get("axis") or {"name": "level", "label": "level", "unit": "1"}
+    def axis(self, arm: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The optimisation pressure of an arm, or the study's: name, label, unit, log."""
+        own = (arm or {}).get("axis") or self.study.get("axis")
+        return own or {"name": "level", "label": "level", "unit": "1"}
 
     @cached_property
     def by_level(self) -> Mapping[str, Curve]:
@@ -117,12 +117,15 @@ class Facts:
         """Cells that failed."""
         return [c for c in self.cells if c.get("status") == "failed"]
 
-    def pressure_label(self, pressure: str) -> str:
-        """What a plot writes beside an axis."""
+    def pressure_label(self, pressure: str, arm: Mapping[str, Any] | None = None) -> str:
+        """What a plot writes beside an arm's axis; without an arm, what holds for all of them."""
         if pressure == "step":
             return "training steps"
-        label = str(self.axis.get("label") or self.axis.get("name") or "level")
-        unit = self.axis.get("unit")
+        axis = self.axis(arm)
+        if arm is None and any(self.axis(a) != axis for a in self.arms):
+            return "level of its axis"
+        label = str(axis.get("label") or axis.get("name") or "level")
+        unit = axis.get("unit")
         return label if unit in (None, "", "1") else f"{label} ({unit})"
 
     def metric(self, arm: Mapping[str, Any], role: str) -> tuple[str, str]:

@@ -162,7 +162,7 @@ def _pair(facts: Facts, arm: Mapping[str, Any], line: Curve) -> str:
             f"<dd>{value}</dd></div>"
         )
     if line.parts_at is not None:
-        label = escape(facts.pressure_label(line.pressure))
+        label = escape(facts.pressure_label(line.pressure, arm))
         parts.append(
             f"<div><dt>they part at</dt><dd><b>{fmt.number(line.parts_at)}</b> "
             f'<span class="ci">{label}</span></dd></div>'
@@ -225,8 +225,8 @@ def panels(
         arm: _charts.panel(
             facts.frame,
             lines[arm],
-            x_title=facts.pressure_label(pressure),
-            log=bool(facts.axis.get("log")) and pressure == "level",
+            x_title=facts.pressure_label(pressure, described[arm]),
+            log=bool(facts.axis(described[arm]).get("log")) and pressure == "level",
             domains=domains,
             theme=theme,
         )
@@ -242,7 +242,7 @@ def _card(facts: Facts, arm: Mapping[str, Any], line: Curve, ident: str) -> str:
     if line.parts_at is not None:
         parts = f" They part at {fmt.number(line.parts_at)}."
     words = (
-        f"Line chart of {label} against {facts.pressure_label(line.pressure)}, from "
+        f"Line chart of {label} against {facts.pressure_label(line.pressure, arm)}, from "
         f"{fmt.number(line.points[0].pressure)} to {fmt.number(line.points[-1].pressure)}. "
         f"Proxy {names['proxy'][0]} changes by {_plain(line.proxy_change, names['proxy'][1])}; "
         f"true reward {names['true'][0]} by {_plain(line.true_change, names['true'][1])}.{parts}"

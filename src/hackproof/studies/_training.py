@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hackproof.experiment import CellResult
 
 if TYPE_CHECKING:
-    from hackproof.optimize import ActorCritic, Evaluation, PPOConfig
+    from hackproof.optimize import Evaluation, PPOConfig
     from hackproof.worlds import World
 
 
@@ -74,6 +74,7 @@ def train_and_measure(
     evaluate_envs: int,
     name: str,
     about: Mapping[str, Any],
+    params: Any = None,
 ) -> CellResult:
     """Train a policy on a proxy and measure it at checkpoints; keep its parameters.
 
@@ -90,6 +91,7 @@ def train_and_measure(
         evaluate_envs: Environments of an evaluation, each for the world's horizon.
         name: The cell's id; names the saved policy.
         about: What is kept with the policy.
+        params: The world's parameters; its own where None.
     """
     import jax
     import jax.numpy as jnp
@@ -98,21 +100,21 @@ def train_and_measure(
     from hackproof.worlds import reward_weights
 
     optimize.enable_compilation_cache()
-    params = world.params()
+    params = world.params() if params is None else params
     hyper = optimize.Hyper(jnp.asarray(reward_weights(world, proxy)), params, learning_rate)
     root = jax.random.key(seed)
     found: list[dict[str, Any]] = []
 
-    def measure(step: int, nets: ActorCritic) -> None:
+    def measure(chunk: optimize.Chunk) -> None:
         evaluation = optimize.evaluate(
             world,
             params,
-            optimize.pick_seed(nets, 0),
+            optimize.pick_seed(chunk.nets, 0),
             jax.random.fold_in(root, 1),
             evaluate_envs,
             world.horizon,
         )
-        found.extend(rows(world, evaluation, measures, units, step))
+        found.extend(rows(world, evaluation, measures, units, chunk.steps))
 
     keys = jax.random.fold_in(root, 0)[None]
     nets = optimize.train(world, config, hyper, keys, checkpoints, updates, measure)

@@ -41,6 +41,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hackproof.errors import InputError, unknown
 from hackproof.worlds import _pandemic_params as known
@@ -236,3 +237,9 @@ class Pandemic:
             history=remember(state.history, frames(waves, stage, state.day)),
         )
         return state, Step(stack(terms), stack(probes), jnp.zeros((), bool))
+
+    def picture(self, state: State) -> np.ndarray:
+        """Return one state as an RGB image, (300, 480, 3) uint8: stage, people, beds, day."""
+        from hackproof.worlds._pandemic_picture import draw
+
+        return draw(self, state)

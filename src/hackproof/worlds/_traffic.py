@@ -228,6 +228,12 @@ class TrafficMerge:
         state = state._replace(left=left, observation=observation)
         return state, Step(paid, probes, jnp.zeros((), bool))
 
+    def picture(self, state: State) -> np.ndarray:
+        """Return one state as an RGB image, (264, 640, 3) uint8: the roads from above."""
+        from hackproof.worlds._traffic_picture import draw
+
+        return draw(self, state)
+
 
 @dataclass(frozen=True)
 class TrafficBus(TrafficMerge):

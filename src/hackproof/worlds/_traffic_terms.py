@@ -51,7 +51,7 @@ class Scene(NamedTuple):
     action: jax.Array
     """(s,) accelerations asked for, m/s^2, before they are rounded."""
     left: Scalar
-    """Cars that left the network in the last two seconds."""
+    """Cars that left the network in the last ten simulation steps."""
 
 
 def mean(values: jax.Array, where: jax.Array) -> jax.Array:
@@ -90,22 +90,29 @@ def headway(v: jax.Array, gap: jax.Array, where: jax.Array) -> jax.Array:
 
 
 def terms(scene: Scene, limit: Scalar, dt: float) -> jax.Array:
-    """Return the terms of a step, (len(TERMS),) float32.
+    """Return the terms of a step, (len(TERMS),) float32; for the arguments see `values`."""
+    found = values(scene, limit, dt)
+    return jnp.stack([jnp.asarray(found[name], jnp.float32) for name in TERMS])
+
+
+def values(scene: Scene, limit: Scalar, dt: float, target: float = TARGET) -> dict[str, jax.Array]:
+    """Return every term of a step by its name, () each.
 
     Args:
         scene: The cars at the end of the step.
         limit: The speed limit, m/s.
         dt: Length of a simulation step, s.
+        target: Speed that the `desired` and `local` terms want, m/s.
     """
     v, here, slots = scene.v, scene.here, scene.slot_here
     place = np.arange(slots.shape[0])
     filled = jnp.sum(slots)
-    values = {
+    return {
         "vel": mean(v, here),
-        "desired": desired(v, here),
-        "local_first": desired(scene.slot_v, slots & (place < 2)),
-        "local_last": desired(scene.slot_v, slots & (place >= filled - 2)),
-        "local": desired(scene.slot_v, slots),
+        "desired": desired(v, here, target),
+        "local_first": desired(scene.slot_v, slots & (place < 2), target),
+        "local_last": desired(scene.slot_v, slots & (place >= filled - 2), target),
+        "local": desired(scene.slot_v, slots, target),
         "commute": commute(v, here),
         "accel": -jnp.mean(jnp.abs(scene.action)),
         "headway": headway(scene.slot_v, scene.slot_gap, slots & scene.slot_leads),
@@ -116,7 +123,6 @@ def terms(scene: Scene, limit: Scalar, dt: float) -> jax.Array:
         "cars": -jnp.sum(here),
         "bus_vel": 60 * mean(v, here & scene.controlled) + mean(v, here & ~scene.controlled),
     }
-    return jnp.stack([jnp.asarray(values[name], jnp.float32) for name in TERMS])
 
 
 class Counts(NamedTuple):
