@@ -41,7 +41,17 @@ from typing import Any
 import numpy as np
 
 TABLE = Path(__file__).parent / "results" / "traffic_bottleneck.csv"
-FIELDS = ("part", "case", "side", "measure", "value", "least", "greatest", "n", "load")
+FIELDS: tuple[str, ...] = (
+    "part",
+    "case",
+    "side",
+    "measure",
+    "value",
+    "least",
+    "greatest",
+    "n",
+    "load",
+)
 BATCHES = (1, 16, 64, 256, 4096)
 INFLOWS = (800, 1200, 1400, 1600, 1800, 2000, 2300, 2800)
 POLICIES = ("keep", "change", "slow")
@@ -72,7 +82,7 @@ def speed(form: str, batch: int) -> list[dict[str, str]]:
     from hackproof import worlds
     from hackproof.worlds import reset_batch, step_batch
 
-    world = worlds.make("traffic-bottleneck", action_form=form)
+    world: Any = worlds.make("traffic-bottleneck", action_form=form)
     params = world.params()
     steps = max(20, min(2000, 20_000 // batch))
     action = jax.random.uniform(jax.random.key(1), (batch, *world.action.shape), minval=-1.0)
@@ -257,10 +267,10 @@ def compared(part: str, names: list[str], cases: list, sumo: bool) -> list[dict[
     """Return the rows of cases that both sides drive."""
     from hackproof import worlds
 
-    world = worlds.make("traffic-bottleneck", action_form="lane-change", slots=16)
+    world: Any = worlds.make("traffic-bottleneck", action_form="lane-change", slots=16)
     found = {"ours": ours(world, tuple(c[0] for c in cases), [c[1] for c in cases])}
     if sumo:
-        found["sumo"] = theirs({"scale": world.scale, "cases": cases})  # pyright: ignore
+        found["sumo"] = theirs({"scale": world.scale, "cases": cases})
     rows = []
     for i, name in enumerate(names):
         for side, values in found.items():
@@ -290,10 +300,10 @@ def main() -> None:
     from hackproof.optimize import enable_compilation_cache
 
     prepare_worker(max(os.sched_getaffinity(0)))
-    rows = []
+    rows: list[dict[str, str]] = []
     if TABLE.exists():
         with TABLE.open() as file:
-            rows = [r for r in csv.DictReader(file) if r["part"] not in given.parts]
+            rows = [dict(r) for r in csv.DictReader(file) if r["part"] not in given.parts]
     if "speed" in given.parts:
         for form in ("literal", "lane-change"):
             for batch in BATCHES:

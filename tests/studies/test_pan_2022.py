@@ -132,7 +132,7 @@ def test_a_cell_has_every_checkpoint_and_saves_its_policies(measured):
     cell, result = measured
     rows = pd.DataFrame(result.rows)
     steps = sorted(set(rows["step"]))
-    assert steps == [80 * i for i in range(round(16 * 0.2) + 1)]
+    assert steps == [80 * i for i in range(round(12 * 0.2) + 1)]
     assert set(result.artifacts) == {
         f"policies/{cell.id}.npz", f"policies/early/{cell.id}.npz"
     }  # fmt: skip

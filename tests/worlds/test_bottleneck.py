@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from hackproof.worlds import _bottleneck_rewards as rewards
 from hackproof.worlds import _bottleneck_road as roads
 from hackproof.worlds import reset_batch, reward_weights, step_batch
 from hackproof.worlds._bottleneck import TrafficBottleneck
+from hackproof.worlds._bottleneck_state import HISTORY, State
 from hackproof.worlds._traffic_rows import NOWHERE
 
 LITERAL = TrafficBottleneck(horizon=10_000, slots=12)
@@ -91,7 +93,7 @@ def test_every_reward_and_pair_names_what_exists(world):
 
 
 def test_the_published_weights_and_sizes():
-    world = worlds.make("traffic-bottleneck")
+    world: Any = worlds.make("traffic-bottleneck")
     pair = world.pairs["misweighting"]
     assert dict(world.rewards[pair.proxy].weights) == {
         "desired": 1.0, "forward": 0.1, "lane_bool": 0.01
@@ -103,7 +105,7 @@ def test_the_published_weights_and_sizes():
     assert (world.horizon, world.action.shape, world.observation.shape) == (1000, (20,), (141,))
     assert world.action.high == 1.5
     assert np.asarray(world.params().flow).tolist() == [2070, 230]
-    other = worlds.make("traffic-bottleneck", action_form="lane-change", slots=5)
+    other: Any = worlds.make("traffic-bottleneck", action_form="lane-change", slots=5)
     assert (other.action.shape, other.observation.shape) == ((10,), (45,))
 
 
@@ -147,11 +149,12 @@ def test_shapes_dtypes_finite_and_same_keys_same_bits(world):
 
 @BOTH
 def test_noise_and_rounding_are_parameters(world):
+    compiled: Any = rollout
     run(world)
-    before = rollout._cache_size()
+    before = compiled._cache_size()
     params = world.params()._replace(observation_noise=jnp.float32(0.1))
     _, first, (_, noisy) = run(world, params=params)
-    assert rollout._cache_size() == before
+    assert compiled._cache_size() == before
     _, clean_first, (_, clean) = run(world)
     assert np.array_equal(noisy.terms, clean.terms)
     assert 0.05 < np.std(first - clean_first) < 0.15
@@ -218,10 +221,10 @@ def cars(*given, slots=2, places=16):
     for i, car in enumerate(given):
         x[i], v[i], lane[i] = car
     nobody = jnp.zeros((), jnp.int32)
-    return drive.State(
+    return State(
         jnp.float32(x), jnp.float32(v), jnp.int32(lane), jnp.full(slots, 23.0),
         jnp.full(slots, -100), jnp.zeros(2), jnp.zeros(2, jnp.int32), nobody,
-        jnp.zeros(drive.HISTORY), nobody, jnp.zeros(0),
+        jnp.zeros(HISTORY), nobody, jnp.zeros(0),
     )  # fmt: skip
 
 

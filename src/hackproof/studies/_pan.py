@@ -83,12 +83,12 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "traffic-merge": Recipe(16, 3e-3, 0.98),
+    "traffic-merge": Recipe(12, 3e-3, 0.98),
     "traffic-bottleneck": Recipe(12, 3e-3, 0.98),
     "traffic-bus": Recipe(12, 3e-3, 0.98),
-    "pandemic": Recipe(16, 1e-3, 0.99, 0.01),
+    "pandemic": Recipe(12, 1e-3, 0.99, 0.01),
     "riverraid": Recipe(16, 1e-3, 0.99, 0.01),
-    "glucose": Recipe(16, 1e-3, 0.99),
+    "glucose": Recipe(12, 1e-3, 0.99),
 }
 UNITS = {
     "time_highway": "s", "time_ramp": "s", "throughput_highway": "cars/h",

@@ -72,8 +72,8 @@ SCALES = {
 """`paper` has the paper's widths and as many steps (about 16 to 33 million a policy at most)."""
 
 SECONDS = {
-    "traffic-merge": 1.6e-5, "traffic-bus": 1.6e-5, "traffic-bottleneck": 3e-5, "pandemic": 6e-6,
-    "riverraid": 5e-6, "glucose": 5e-6,
+    "traffic-merge": 2.6e-5, "traffic-bus": 2.6e-5, "traffic-bottleneck": 2.4e-5,
+    "pandemic": 9e-6, "riverraid": 5e-6, "glucose": 7e-6,
 }  # fmt: skip
 """Core-seconds of a world's step within training."""
 

@@ -20,10 +20,9 @@ Network, flows, drivers, action, observation and terms are those of Pan et al. 2
 https://arxiv.org/abs/2201.03544, by their code (aypan17/reward-misspecification, flow/;
 BottleneckNetwork, BottleneckDesiredVelocityEnv), which runs Flow on SUMO. What differs:
 
-- lengths are a quarter of Flow's (`scale`; 1.0 is Flow's 985 m, and takes 16 times the
-  work); there are a fixed number of places for cars, and without a free one a car waits
-  outside;
-- speeds have no noise, and drivers are Flow's defaults: a 2.6, b 4.5, T 1, s0 2.5;
+- lengths are a quarter of Flow's (`scale`; 1.0 is Flow's 985 m, with four times the places);
+  there are a fixed number of places for cars, and without a free one a car waits outside;
+- drivers have Flow's defaults (a 2.6, b 4.5, T 1, s0 2.5), and no noise in their speeds;
 - who is nearer to the join goes first; SUMO works out the zipper in its own way;
 - cars cannot collide, so that no reward is set to 0 for it;
 - the 40 steps of warm-up are not driven: their cars, all human, stand where they would have
@@ -46,18 +45,11 @@ import numpy as np
 
 from hackproof.errors import InputError, unknown
 from hackproof.worlds import _bottleneck_rewards as rewards
-from hackproof.worlds._bottleneck_drive import (
-    INITIAL,
-    Params,
-    State,
-    begin,
-    drive,
-    enter,
-    leave,
-)
+from hackproof.worlds._bottleneck_drive import INITIAL, begin, drive, enter, leave, want
 from hackproof.worlds._bottleneck_lanes import change
-from hackproof.worlds._bottleneck_road import CONTROLLED, OBSERVED, Road, cell, cells, road, stage
+from hackproof.worlds._bottleneck_road import CONTROLLED, OBSERVED, Road, cells, road
 from hackproof.worlds._bottleneck_sight import FEATURES, ahead_of, see_cars, see_road
+from hackproof.worlds._bottleneck_state import Params, State
 from hackproof.worlds._traffic_idm import Driver
 from hackproof.worlds._traffic_rows import LENGTH
 from hackproof.worlds._world import Box, Pair, Reward, Step
@@ -65,8 +57,6 @@ from hackproof.worlds._world import Box, Pair, Reward, Step
 FORMS = ("literal", "lane-change")
 MOST_ACCEL = 3.0
 """Bound on a controlled car's acceleration, m/s^2; a step's wanted speed changes by half."""
-SLOWEST_WANTED = 0.01
-"""Least wanted speed, m/s."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +207,7 @@ class TrafficBottleneck:
         told = jnp.where(grid > 0, jnp.round(asked / jnp.where(grid > 0, grid, 1.0)) * grid, asked)
         cars = jnp.sum(state.x[: self.slots] > 0)
         if self.literal:
-            state, accel = self._wanted(params, state, told), jnp.full(self.places, jnp.nan)
+            state, accel = want(self.road, params, state, told), jnp.full(self.places, jnp.nan)
             penalty, done = rewards.lane_bool(asked, cars), jnp.zeros(())
         else:
             filled = jnp.repeat(state.x[: self.slots] > 0, 2, total_repeat_length=2 * self.slots)
@@ -242,20 +232,6 @@ class TrafficBottleneck:
         from hackproof.worlds._bottleneck_picture import draw
 
         return draw(self.road, state, self.slots)
-
-    def _wanted(self, params: Params, state: State, told: jax.Array) -> State:
-        """Add each cell's step to the wanted speeds of the controlled cars that are there.
-
-        Elsewhere they want the limit again.
-        """
-        division = cells(self.road, CONTROLLED)
-        x, lane = state.x[: self.slots], state.lane[: self.slots]
-        number = cell(division, x, jnp.right_shift(lane, stage(self.road, x)))
-        at = number == np.arange(division[2])[:, None]
-        step = jnp.sum(jnp.where(at, told[:, None], 0.0), 0)
-        limit = params.driver.speed
-        top = jnp.clip(state.top + step, SLOWEST_WANTED, limit)
-        return state._replace(top=jnp.where(number >= 0, top, limit))
 
     def _see(self, params: Params, state: State, key: jax.Array) -> jax.Array:
         """Return the observation with its noise."""

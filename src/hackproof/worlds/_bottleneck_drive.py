@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hackproof.worlds._bottleneck_road import Road, cover, join, stage
+from hackproof.worlds._bottleneck_road import CONTROLLED, Road, cell, cells, cover, join, stage
+from hackproof.worlds._bottleneck_state import DT, HISTORY, Params, State
 from hackproof.worlds._traffic_drive import period
-from hackproof.worlds._traffic_idm import Driver, idm, safe_speed
+from hackproof.worlds._traffic_idm import idm, safe_speed
 from hackproof.worlds._traffic_rows import CLEAR, LENGTH, NOWHERE
 
-Scalar = Any
-
-DT = 0.5
-"""Length of a step, s; an agent step is one simulation step."""
-HISTORY = 20
-"""Steps over which the observed outflow is counted; the term takes the last half."""
+SLOWEST_WANTED = 0.01
+"""Least wanted speed, m/s."""
 WARM_UP = 20.0
 """Seconds of traffic before an episode, 40 steps."""
 INITIAL = 20
@@ -29,52 +24,26 @@ SLOWEST = 1.0
 """m/s; before a join nobody waits for a car that is slower, unless it stands at the line."""
 
 
-class Params(NamedTuple):
-    """Numbers that may change without compiling again."""
+def want(road: Road, params: Params, state: State, told: jax.Array) -> State:
+    """Return the state with each cell's step added to the wanted speeds of its cars.
 
-    driver: Driver
-    """Everybody's constants."""
-    flow: Scalar
-    """(2,) cars an hour, human and controlled."""
-    depart: Scalar
-    """Speed at which cars come in, m/s."""
-    action_resolution: Scalar
-    """Commands are rounded to multiples of it, m/s or m/s^2; 0 is no rounding."""
-    observation_noise: Scalar
-    """Standard deviation of the noise on each number seen."""
+    Only controlled cars obey; where there is no cell they want the limit again.
 
-
-class State(NamedTuple):
-    """One bottleneck with n places for cars; those in the first `slots` are controlled."""
-
-    x: jax.Array
-    """(n,) front bumper, m from the beginning; `NOWHERE` in an empty place."""
-    v: jax.Array
-    """(n,) speed, m/s; 0 in an empty place."""
-    lane: jax.Array
-    """(n,) int32, which of the four lanes, 0 .. 3."""
-    top: jax.Array
-    """(slots,) speed that the controlled car wants, m/s; the others want the limit."""
-    changed: jax.Array
-    """(slots,) int32, step of the car's last lane change."""
-    phase: jax.Array
-    """(2,) time at which each flow's first car is due, s."""
-    entered: jax.Array
-    """(2,) int32, cars of each flow that came in."""
-    gone: jax.Array
-    """() int32, cars that left."""
-    left: jax.Array
-    """(HISTORY,) cars that left in each of the last steps, the newest first."""
-    time: jax.Array
-    """() int32, steps so far."""
-    observation: jax.Array
-    """What the agent sees."""
-
-
-def waiting(params: Params, state: State) -> jax.Array:
-    """Return the cars that are due and outside, () float32."""
-    due = jnp.floor((state.time * DT - state.phase) / period(params.flow)) + 1
-    return jnp.sum(jnp.maximum(due - state.entered, 0.0))
+    Args:
+        road: The road.
+        params: The drivers.
+        state: The cars.
+        told: (cells,) steps of the wanted speed, m/s.
+    """
+    division = cells(road, CONTROLLED)
+    slots = state.top.shape[0]
+    x, lane = state.x[:slots], state.lane[:slots]
+    number = cell(division, x, jnp.right_shift(lane, stage(road, x)))
+    at = number == np.arange(division[2])[:, None]
+    step = jnp.sum(jnp.where(at, told[:, None], 0.0), 0)
+    limit = params.driver.speed
+    top = jnp.clip(state.top + step, SLOWEST_WANTED, limit)
+    return state._replace(top=jnp.where(number >= 0, top, limit))
 
 
 def leaders(
@@ -110,19 +79,6 @@ def leaders(
     cars = (x, v, fills, leads, jnp.arange(places))
     chunks = tuple(leaf.reshape(places // CHUNK, CHUNK) for leaf in cars)
     return jax.lax.scan(look, (nobody, still, nobody, still), chunks)[0]
-
-
-def nearest(x: jax.Array, v: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return position and speed of the nearest car ahead; `CLEAR` and 0 where there is none.
-
-    Args:
-        x: (n,) positions of those who may be ahead.
-        v: (n,) their speeds.
-        counts: (n, m) bool, which of them are ahead of whom.
-    """
-    found = jnp.min(jnp.where(counts, x[:, None], CLEAR), 0)
-    speed = jnp.max(jnp.where(counts & (x[:, None] == found), v[:, None], 0.0), 0)
-    return found, speed
 
 
 def drive(

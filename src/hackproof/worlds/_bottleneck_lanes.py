@@ -7,10 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hackproof.worlds._bottleneck_drive import DT, State, nearest
 from hackproof.worlds._bottleneck_road import LANES, Road, cover, join, stage
+from hackproof.worlds._bottleneck_state import DT, State
 from hackproof.worlds._traffic_idm import Driver, safe_speed
-from hackproof.worlds._traffic_rows import LENGTH, NOWHERE
+from hackproof.worlds._traffic_rows import CLEAR, LENGTH, NOWHERE
 
 COOLDOWN = 5
 """Steps after a lane change in which a car makes no other, as published."""
@@ -47,6 +47,19 @@ def target(road: Road, state: State, direction: jax.Array) -> tuple[jax.Array, j
     now = jnp.right_shift(state.lane[:slots], level) + direction
     exists = (now >= 0) & (now < jnp.right_shift(LANES[0], level))
     return jnp.left_shift(jnp.clip(now, 0, LANES[0] - 1), level) & (LANES[0] - 1), exists
+
+
+def nearest(x: jax.Array, v: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return position and speed of the nearest car ahead; `CLEAR` and 0 where there is none.
+
+    Args:
+        x: (n,) positions of those who may be ahead.
+        v: (n,) their speeds.
+        counts: (n, m) bool, which of them are ahead of whom.
+    """
+    found = jnp.min(jnp.where(counts, x[:, None], CLEAR), 0)
+    speed = jnp.max(jnp.where(counts & (x[:, None] == found), v[:, None], 0.0), 0)
+    return found, speed
 
 
 def beside(road: Road, state: State, lane: jax.Array) -> Beside:

@@ -10,7 +10,7 @@ from hackproof.worlds._bottleneck_road import Road
 from hackproof.worlds._traffic_rows import LENGTH
 
 if TYPE_CHECKING:
-    from hackproof.worlds._bottleneck_drive import State
+    from hackproof.worlds._bottleneck_state import State
 
 WIDTH, LANE, EDGE = 600, 20, 4
 """Pixels: of the road's length, of a lane's width, around the road."""

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hackproof.worlds._bottleneck_drive import DT, HISTORY, Params, State, waiting
 from hackproof.worlds._bottleneck_lanes import Beside
+from hackproof.worlds._bottleneck_state import DT, HISTORY, Params, State, waiting
 from hackproof.worlds._traffic_rows import CLEAR, NOWHERE
 from hackproof.worlds._traffic_terms import Scene, mean, values
 from hackproof.worlds._world import Pair, Reward

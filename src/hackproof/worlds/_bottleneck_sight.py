@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hackproof.worlds._bottleneck_drive import DT, HISTORY, State
 from hackproof.worlds._bottleneck_lanes import Beside, beside, target
 from hackproof.worlds._bottleneck_road import OBSERVED, Road, cell, cells, stage
+from hackproof.worlds._bottleneck_state import DT, HISTORY, State
 from hackproof.worlds._traffic_rows import NOWHERE
 
 FEATURES = 9
