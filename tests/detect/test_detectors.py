@@ -1,5 +1,7 @@
 """Each detector: a planted positive, a near miss, and the rate of false alarms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from hackproof.detect import (
     ActivationDensity,
     ClassifierTest,
     EnergyDistance,
+    Ensemble,
     Gaussian,
     KernelMMD,
     MissingInput,
@@ -200,3 +203,35 @@ def test_every_detector_tells_its_name_source_and_blind_spots():
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("change", [{"act": 1.5}, {"shift": 1.2}, {"fuel": 0.8}])
+def test_the_ensemble_sees_what_any_member_sees(change):
+    alike = [Ensemble().score(rollout(f"alike-{i}", 300 + i), TRUSTED) for i in range(12)]
+    assert Ensemble().score(rollout("other", 400, **change), TRUSTED) > max(alike)
+
+
+def test_the_ensemble_needs_four_trusted_policies():
+    with pytest.raises(MissingInput, match="3 trusted policies; four"):
+        Ensemble().score(rollout("suspect", 1), TRUSTED[:3])
+
+
+def test_the_ensemble_leaves_a_trusted_policy_out_of_its_own_score():
+    """With one network for each trusted policy, its own is not among those it is held against."""
+
+    def own(i):
+        made = rollout(f"trusted-{i}", 100 + i)
+        mean = made.actions.mean
+        seen = tuple(Gaussian(mean + 0.3 * (j != i), np.zeros(2)) for j in range(5))
+        return dataclasses.replace(made, trusted_actions=seen)
+
+    trusted = [own(i) for i in range(5)]
+    member = ActionDistance("hellinger", "mean")
+    suspect = dataclasses.replace(
+        rollout("suspect", 900),
+        trusted_actions=tuple(
+            Gaussian(rollout("suspect", 900).actions.mean + 0.3, np.zeros(2)) for _ in range(5)
+        ),
+    )
+    # Every policy is 0.3 from every other: the suspect looks like one more trusted one.
+    assert Ensemble(members=(member,)).score(suspect, trusted) == pytest.approx(0, abs=1e-6)

@@ -13,6 +13,7 @@ from hackproof.detect._detectors import (
     Detector,
     MissingInput,
 )
+from hackproof.detect._ensemble import Ensemble
 from hackproof.detect._roc import AUROC, BestF1, auroc_interval, max_f1
 from hackproof.detect._rollout import LABELS, Rollout
 from hackproof.detect._states import ClassifierTest, EnergyDistance, KernelMMD
@@ -29,6 +30,7 @@ DETECTORS: tuple[Detector, ...] = (
     EnergyDistance(),
     TermShift(),
     ActivationDensity(),
+    Ensemble(),
 )
 """Polynomaly's four with the covariance mended, then the others."""
 
