@@ -18,6 +18,7 @@ from hackproof.detect import (
     MissingInput,
     Rollout,
     TermShift,
+    auroc,
     decompose,
     holm,
     shares,
@@ -207,8 +208,9 @@ def test_bad_input_is_named(call, error, words):
 
 @pytest.mark.parametrize("change", [{"act": 1.5}, {"shift": 1.2}, {"fuel": 0.8}])
 def test_the_ensemble_sees_what_any_member_sees(change):
-    alike = [Ensemble().score(rollout(f"alike-{i}", 300 + i), TRUSTED) for i in range(12)]
-    assert Ensemble().score(rollout("other", 400, **change), TRUSTED) > max(alike)
+    alike = [Ensemble().score(rollout(f"alike-{i}", 300 + i), TRUSTED) for i in range(8)]
+    other = [Ensemble().score(rollout(f"other-{i}", 400 + i, **change), TRUSTED) for i in range(8)]
+    assert auroc([*alike, *other], np.arange(16) >= 8) >= 0.9
 
 
 def test_the_ensemble_needs_four_trusted_policies():
