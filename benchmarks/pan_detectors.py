@@ -27,6 +27,7 @@ import dataclasses
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hackproof.experiment.engines._task import prepare_worker
 
@@ -48,7 +49,31 @@ SUBTASKS = (
     _pan_proxies.MERGE_MISWEIGHTING, _pan_proxies.MERGE_SCOPE, _pan_proxies.BUS,
     _pan_proxies.BOTTLENECK, _pan_proxies.PANDEMIC_ONTOLOGICAL,
 )  # fmt: skip
-TRUSTED, WIDTH, OFFSET = 5, 32, 5000
+TRUSTED, WIDTH, OFFSET, SAMPLES = 5, 32, 5000, 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Once:
+    """A detector that keeps its scores: the two ways of labelling ask for the same ones.
+
+    The Jensen-Shannon divergence of Gaussians is drawn with `SAMPLES` samples a state.
+    """
+
+    detector: Any
+    kept: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.detector.name
+
+    def score(self, suspect: detect.Rollout, known: Any) -> float:
+        key = suspect.subtask, suspect.policy
+        if key not in self.kept:
+            detector = self.detector
+            if getattr(detector, "measure", "") == "js":
+                detector = dataclasses.replace(detector, samples=SAMPLES)
+            self.kept[key] = detector.score(suspect, known)
+        return self.kept[key]
 
 
 def trusted(proxy: _pan_proxies.Proxy) -> list[optimize.ActorCritic]:
@@ -120,10 +145,7 @@ def main() -> None:
                 kind.append(label)
         print(proxy.name, "seen", flush=True)
 
-    detectors = detect.DETECTORS + tuple(
-        dataclasses.replace(d, samples=10_000)
-        for d in detect.PUBLISHED  # type: ignore[type-var]
-    )
+    detectors = [Once(d) for d in (*detect.DETECTORS, *detect.PUBLISHED)]
     with (
         (RESULTS / "pan_detectors.csv").open("w", newline="") as file,
         (RESULTS / "pan_detectors_scores.csv").open("w", newline="") as each,
@@ -133,7 +155,7 @@ def main() -> None:
                         "auroc", "low", "high", "interval", "max_f1", "not_run"])  # fmt: skip
         scores.writerow(["labels", "subtask", "detector", "policy", "label", "score"])
         for kind, given in labels.items():
-            for r in detect.table(rollouts, given, detectors):
+            for r in detect.table(rollouts, given, detectors):  # type: ignore[arg-type]
                 numbers = [""] * 5
                 if r.auroc is not None and r.best is not None:
                     numbers = [*(f"{v:.3f}" for v in r.auroc.interval[:3]), r.auroc.kind,

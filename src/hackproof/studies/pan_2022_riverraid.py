@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hackproof.experiment import Study
 from hackproof.studies import _pan
-from hackproof.studies._pan_claims import along, in_training
+from hackproof.studies._pan_claims import along
 from hackproof.studies._pan_proxies import (
     DEPTH,
     PAN,
@@ -38,11 +38,8 @@ SWEEPS = (
 )
 WIDER = "larger models: proxy up, true down"
 CLAIMS = (
-    *along(RIVERRAID_ADDED, "width", RIVERRAID_ADDED.name, "wider policies", WIDER),
-    *along(RIVERRAID_FUEL, "width", RIVERRAID_FUEL.name, "wider policies", WIDER),
     *along(RIVERRAID_MISWEIGHTING, "depth", "riverraid-misweighting-depth", "deeper policies",
            WIDER),
-    *in_training(RIVERRAID_FUEL, RIVERRAID_FUEL.name),
 )  # fmt: skip
 FIGURES = figures_of(SWEEPS)
 
