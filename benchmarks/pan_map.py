@@ -52,8 +52,11 @@ def main() -> None:
     for path in sys.argv[1:]:
         run = Run.load(path)
         frame = measurements_frame(run.table("measurements"))
-        print(f"\n{run.info['study']['name']}: {len(run.info['cells'])} cells, "
-              f"{len(run.info['seeds'])} seeds, {run.info['wall_s'] / 60:.1f} minutes\n")  # fmt: skip
+        cells, seeds = len(run.info["cells"]), len(run.info["seeds"])
+        minutes = run.info["wall_s"] / 60
+        print(
+            f"\n{run.info['study']['name']}: {cells} cells, {seeds} seeds, {minutes:.1f} minutes\n"
+        )
         print("| " + " | ".join(HEAD) + " |")
         print("|---" * len(HEAD) + "|")
         for arm in run.info["study"]["arms"]:
