@@ -44,12 +44,7 @@ SHARPER = "more accurate observation: proxy up, true slightly down"
 CLAIMS = (
     *along(PANDEMIC_ONTOLOGICAL_MENDED, "width", PANDEMIC_ONTOLOGICAL_MENDED.name,
            "wider policies", WIDER),
-    *along(PANDEMIC_MISWEIGHTING_MENDED, "width", PANDEMIC_MISWEIGHTING_MENDED.name,
-           "wider policies", WIDER),
-    *along(PANDEMIC_ONTOLOGICAL, "depth", "pandemic-ontological-depth", "deeper policies", WIDER),
     *along(PANDEMIC_ONTOLOGICAL, "testing", "pandemic-ontological-testing",
-           "policies that see more tests", SHARPER),
-    *along(PANDEMIC_ONTOLOGICAL_MENDED, "testing", "pandemic-ontological-mended-testing",
            "policies that see more tests", SHARPER),
 )  # fmt: skip
 FIGURES = figures_of(SWEEPS)

@@ -45,8 +45,6 @@ SWEEPS = (
 )
 FINER = "finer actions: proxy constant, true down"
 CLAIMS = (
-    *along(BUS, "depth", "bus-ontological-depth", "deeper policies",
-           "larger models: proxy up, true down"),
     constant(BUS, "actions", "bus-ontological-actions", FINER),
     along(BUS, "actions", "bus-ontological-actions", "policies with finer actions", FINER)[1],
     *along(BUS, "sight", "bus-ontological-sight", "policies that see better",
