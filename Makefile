@@ -55,6 +55,15 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/safety_radius.py --growth
 	$(BIN)/python benchmarks/safety_radius.py --parts
 	$(BIN)/python benchmarks/radius_alternatives.py
+	$(BIN)/python benchmarks/world_speed.py
+	$(BIN)/python benchmarks/riverraid_agreement.py
+	$(BIN)/python benchmarks/recommender_loop.py
+	$(BIN)/python benchmarks/audit_rates.py
+	$(BIN)/python benchmarks/detectors.py
+	$(BIN)/python benchmarks/sumo_agreement.py
+	$(BIN)/python benchmarks/traffic_bottleneck.py
+	$(BIN)/python benchmarks/pan_vs_sb3.py runs/claims-pan-2022
+	$(BIN)/python benchmarks/pan_detectors.py runs/claims-pan-2022
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
     python benchmarks/traffic_bottleneck.py [--parts speed curve policies] [--no-sumo]
 
 - `speed`: agent steps a CPU second of the whole world through `step_batch`, as in
-  `traffic_world.py`, on one core; 200 steps are driven first. The shortest of the runs.
+  `world_speed.py`, on one core; 200 steps are driven first. The shortest of the runs.
 - `curve`: cars an hour that leave for each inflow of human cars, over the last 400 s of an
   episode of 500 s, and over its first 100 s: where the first is below the second, cars that
   queue get through slower than cars that do not, which is the capacity drop.
