@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hackproof.errors import InputError
 from hackproof.experiment.curves import final
 from hackproof.experiment.statistics import mean_interval, share_interval
 from hackproof.experiment.transitions import transition
@@ -44,6 +45,8 @@ def shares(
             points.append({"level": _name(level), "share": share.estimate, "low": share.low,
                            "high": share.high, "seeds": share.n})  # fmt: skip
         panels.append(_share_panel(points, label, axes[arm], _change(table)))
+    if not panels:
+        raise InputError("no arm of this figure was run.")
     return {"concat": panels, "columns": 3, "spacing": 34}
 
 
@@ -123,6 +126,8 @@ def correlation(frame: pd.DataFrame, labels: Labels) -> dict[str, Any]:
                     values.append({"arm": label, "policy": condition, "mean": m.estimate,
                                    "low": max(low, -1.0), "high": min(high, 1.0), "n": m.n,
                                    "the trained policy": ends})  # fmt: skip
+    if not values:
+        raise InputError("no arm of this figure was run.")
     x: dict[str, Any] = {
         "type": "quantitative",
         "scale": {"domain": [-1, 1]},
