@@ -18,7 +18,7 @@ from hackproof.experiment import registry
 from hackproof.record import Run
 
 HERE = Path(__file__).parent
-SEEDS = {"pan-2022-glucose": 10, "leike-2017-boat-race": 20}
+SEEDS = {"pan-2022-glucose": 8, "pan-2022-traffic": 8, "leike-2017-boat-race": 20}
 """Seeds behind the saved claims; more than the first look of `make demo` has."""
 ONLY = {
     "pan-2022-traffic": ("bus-ontological-actions", "bus-ontological-sight"),
