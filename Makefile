@@ -62,6 +62,10 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/detectors.py
 	$(BIN)/python benchmarks/sumo_agreement.py
 	$(BIN)/python benchmarks/traffic_bottleneck.py
+	$(BIN)/python benchmarks/pan_map.py results/pan-2022 results/pan-2022-traffic \
+	  results/pan-2022-pandemic results/pan-2022-riverraid
+	$(BIN)/python benchmarks/pan_facts.py
+	$(BIN)/python benchmarks/pandemic_holds.py
 	$(BIN)/python benchmarks/pan_vs_sb3.py runs/claims-pan-2022
 	$(BIN)/python benchmarks/pan_detectors.py runs/claims-pan-2022
 
