@@ -36,6 +36,10 @@ class RewardError(HackproofError, ArithmeticError):
     """A reward function returned something that is not a finite number."""
 
 
+class SandboxError(HackproofError, RuntimeError):
+    """Code cannot be run in the isolation that was asked for."""
+
+
 class MissingExtraError(HackproofError, ImportError):
     """An optional dependency is needed and is not installed."""
 
