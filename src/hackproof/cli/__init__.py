@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Run a study; the same command continues one that was stopped.",
     "report": "Write a run's page (and, with --figure, its hacking curve as SVG or PNG).",
     "compare": "Show what differs between two runs.",
+    "organism": "Make a small language model on which hacking can be studied.",
     "render": "Show what a policy does in a world, as an animated GIF.",
     "certify": "Say whether data is safe to learn a reward from, with the proof.",
     "audit": "Ask an environment's reward what it pays for, before any training.",
@@ -102,6 +103,10 @@ def dispatch(words: list[str]) -> int:
         from hackproof.cli import _audit
 
         return _audit.command(rest)
+    if name == "organism":
+        from hackproof.cli import _organism
+
+        return _organism.command(rest)
     if name == "render":
         from hackproof.cli import _render
 

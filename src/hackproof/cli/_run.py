@@ -82,7 +82,7 @@ def run_arguments(reference: str, words: list[str]) -> tuple[RunOptions, Any]:
     settings = preset.settings
     if config := _peek(words, "--config"):
         settings = read_config(Path(config), settings)
-    flat = tyro.conf.OmitArgPrefixes
+    flat = tyro.conf.arg(name="")  # settings within settings keep their prefix
     kind = make_dataclass(
         "RunArguments",
         [
