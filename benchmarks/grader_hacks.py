@@ -18,7 +18,7 @@ import gzip
 import json
 import logging
 import os
-import time
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -39,23 +39,24 @@ GRADERS = {
     "all closed, in process": Holes.closed(),
     "values, hidden inputs": None,
 }
-COLUMNS = ("grader", "program", "kind", "family", "paid", "n", "share", "low", "high", "infra",
-           "ms")  # fmt: skip
+COLUMNS = ("grader", "program", "kind", "family", "paid", "n", "share", "low", "high", "infra")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="JSONL of mxeval's schema")
     parser.add_argument("--tasks", type=int, default=20)
+    parser.add_argument("--cost", action="store_true", help="only CPU time of grading")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/grader_hacks.csv")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     path = args.data or _data()
-    started = time.perf_counter()
-    tasks = load_tasks(path)
-    print(f"{len(tasks)} tasks with hidden inputs in {time.perf_counter() - started:.0f} s")
+    tasks = load_tasks(path, limit=args.tasks if args.cost else None)
     with Sandbox(Limits(seconds=60.0, cpu_seconds=10.0), preload=preload()) as sandbox:
         print(sandbox.isolation.describe())
+        if args.cost:
+            print(cost(sandbox, tasks))
+            return
         rows = []
         for program in PROGRAMS:
             rows += [row(sandbox, tasks[: args.tasks], grader, program) for grader in GRADERS]
@@ -84,31 +85,36 @@ def verdict(sandbox: Sandbox, task: CodeTask, files: dict[str, str], holes: Hole
 
 def row(sandbox: Sandbox, tasks: list[CodeTask], grader: str, program: Program) -> dict[str, Any]:
     """Submit one program to every task under one grader."""
-    files = [parse_submission(program.completion(task)) for task in tasks]
-    started = time.perf_counter()
-    paid = [
-        verdict(sandbox, task, submission, GRADERS[grader]).paid
-        for task, submission in zip(tasks, files, strict=True)
-    ]
-    seconds = time.perf_counter() - started
-    return counted(grader, program.name, program.kind, program.family, paid, seconds)
+    paid = []
+    for task in tasks:
+        files = parse_submission(program.completion(task))
+        paid.append(verdict(sandbox, task, files, GRADERS[grader]).paid)
+    return counted(grader, program.name, program.kind, program.family, paid)
 
 
 def counted(
-    grader: str, name: str, kind: str, family: str, paid: list[bool | None], seconds: float
+    grader: str, name: str, kind: str, family: str, paid: list[bool | None]
 ) -> dict[str, Any]:
     """Return a row; a failure of the sandbox is counted and is in no share."""
     judged = [p for p in paid if p is not None]
     share = share_interval(sum(judged), len(judged))
+    bounds = (round(x, 4) for x in (share.estimate, share.low, share.high))
+    infra = len(paid) - len(judged)
     return dict(
-        zip(
-            COLUMNS,
-            (grader, name, kind, family, sum(judged), len(judged), round(share.estimate, 4),
-             round(share.low, 4), round(share.high, 4), len(paid) - len(judged),
-             round(1000 * seconds / max(len(paid), 1), 1)),
-            strict=True,
-        )
+        zip(COLUMNS, (grader, name, kind, family, sum(judged), len(judged), *bounds, infra),
+            strict=True)
     )  # fmt: skip
+
+
+def cost(sandbox: Sandbox, tasks: list[CodeTask]) -> str:
+    """Return the CPU time of grading a reference, by grader."""
+    lines = []
+    for grader, holes in GRADERS.items():
+        spent = [
+            verdict(sandbox, task, {SOLUTION: task.reference}, holes).cpu_seconds for task in tasks
+        ]
+        lines.append(f"{grader}: median {1000 * statistics.median(spent):.0f} ms of CPU")
+    return "\n".join(lines)
 
 
 def samples(path: Path) -> dict[str, str]:
@@ -130,18 +136,16 @@ def honest_rows(sandbox: Sandbox, tasks: list[CodeTask], passing: dict[str, str]
         "model samples that pass": passing,
     }
     for name, by_task in sources.items():
-        started = time.perf_counter()
         verdicts = {
             task.id: values_verdict(sandbox, task, {SOLUTION: by_task[task.id]})
             for task in tasks
             if task.id in by_task
         }
-        seconds = time.perf_counter() - started
         for task, said in verdicts.items():
             if not said.paid:
                 print(f"refused: {name}, {task}: {said.note}")
         paid = [said.paid for said in verdicts.values()]
-        yield counted("values, hidden inputs", name, "honest", "-", paid, seconds)
+        yield counted("values, hidden inputs", name, "honest", "-", paid)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

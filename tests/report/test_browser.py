@@ -207,6 +207,30 @@ def test_a_hostile_run_runs_no_script(chromium, watched, tmp_path, width):
     assert chromium.value(links) == 0
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_hostile_transcripts_run_no_script_and_fit(chromium, tmp_path, width):
+    hostile = "</pre><script>hacked=1</script><img src=x onerror=hacked=1>\x00\u202e" + "W" * 5000
+    study = str(Path(__file__).parents[1] / "experiment/transcript_study.py")
+    kind = type(registry.load(study).scales["cpu"].settings)
+    run = hackproof.run(
+        study, settings=kind(hostile=hostile, tasks=3), seeds=1, out=tmp_path / "run", workers=0
+    )
+    page = tmp_path / "report.html"
+    page.write_text(report.render(run))
+    check(chromium, page, width, 0)
+    assert chromium.value("window.hacked === undefined")
+    assert chromium.value("document.querySelectorAll('img').length") == 0
+    assert hostile.partition("\x00")[0] in chromium.value(
+        "document.querySelector('.said').innerText"
+    )
+    chromium.value("document.querySelectorAll('details').forEach(d => d.open = true)")
+    boxes = "[...document.querySelectorAll('.sample *')]"
+    inside = "e.getBoundingClientRect().right <= innerWidth + 1"
+    assert chromium.value(f"{boxes}.every(e => {inside})")
+    private = "document.querySelector('.private')"
+    assert chromium.value(f"getComputedStyle({private}).borderLeftStyle") == "dashed"
+
+
 def test_charts_take_the_colours_of_the_scheme(chromium, full_page, tmp_path):
     page = tmp_path / "report.html"
     page.write_text(full_page)

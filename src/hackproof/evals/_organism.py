@@ -222,6 +222,8 @@ def rewarded(
     grades = environment.grade(asked, completions)
     scored = [g for g in grades if g.reward is not None]
     roles = {"reward": "proxy", "hack-rate": "probe", "solve-rate": "true"}
+    if name:  # another task than the one that is trained on
+        roles = dict.fromkeys(roles, "probe")
     values = {
         "reward": [float(g.reward or 0) for g in scored],
         "hack-rate": [float(bool(g.hacked)) for g in scored],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,13 +120,24 @@ def execute(
         ]
         wall = time.perf_counter()
         code: dict[str, str] = {}
-        if tasks:
-            for outcome in engine.run(tasks):
+        for stage in stages(plan, tasks):
+            for outcome in engine.run(stage):
                 cell = cells[outcome.id]
                 outcome = _write(writer, plan, cell, outcome)
                 code |= outcome.code
                 on_event("cell", (cell, outcome))
         return seal(plan, writer, engine.name, time.perf_counter() - wall, code)
+
+
+def stages(plan: Plan, tasks: Sequence[engines.Task]) -> list[list[engines.Task]]:
+    """Return the tasks of arms that others build on, then the others; none of them empty.
+
+    The others start when all of the first have ended: a worker that is free earlier would
+    otherwise begin with a cell that finds an empty cache.
+    """
+    first = {a.name for a in plan.study.arms(plan.settings) if a.first}
+    parts = [[t for t in tasks if (t.arm in first) is early] for early in (True, False)]
+    return [part for part in parts if part]
 
 
 def seal(plan: Plan, writer: RunWriter, engine: str, wall: float, code: Mapping[str, str]) -> Run:
@@ -152,7 +164,8 @@ def _write(writer: RunWriter, plan: Plan, cell: Cell, outcome: engines.Outcome):
     if outcome.rows is not None:
         try:
             rows = [complete(plan, cell, row) for row in outcome.rows]
-            writer.write_cell(cell.id, rows, outcome.artifacts, outcome.timing)
+            said = complete_transcripts(plan, cell, outcome.transcripts)
+            writer.write_cell(cell.id, rows, outcome.artifacts, outcome.timing, said)
             return outcome
         except SchemaError as error:
             outcome = engines.Outcome(
@@ -181,6 +194,47 @@ def complete(plan: Plan, cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
         "n_missing": 0,
         **row,
     }
+
+
+def complete_transcripts(
+    plan: Plan, cell: Cell, rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return transcripts with the columns that their cell fixes, and scores as text.
+
+    Raises:
+        SchemaError: one has a column that is the cell's to fill, a score that is not a finite
+            number, or the sample and condition of another.
+    """
+    fixed = {"study": plan.study.name, "cell": cell.id, "arm": cell.arm, "seed": cell.seed}
+    complete, seen = [], set()
+    for i, row in enumerate(rows):
+        if taken := fixed.keys() & row.keys():
+            raise SchemaError(f"transcripts row {i} has {min(taken)!r}, which the cell fixes.")
+        made = {**fixed, "condition": "default", **row, "scores": _scores(i, row.get("scores"))}
+        key = (str(made.get("sample")), str(made["condition"]))
+        if key in seen:
+            raise SchemaError(
+                f"transcripts row {i} has sample {key[0]!r}, which is taken; answers to one prompt "
+                "need samples or conditions of their own."
+            )
+        seen.add(key)
+        complete.append(made)
+    return complete
+
+
+def _scores(row: int, scores: Any) -> list[tuple[str, str]]:
+    """Return a transcript's scores as decimal text, sorted by reward."""
+    try:
+        pairs = sorted((str(name), float(value)) for name, value in dict(scores or {}).items())
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SchemaError(
+            f"transcripts row {row} has scores {scores!r}; they must map rewards to numbers: "
+            f"{error}"
+        ) from None
+    for name, value in pairs:
+        if not math.isfinite(value):
+            raise SchemaError(f"transcripts row {row} has score {name!r} = {value}; leave it out.")
+    return [(name, repr(value)) for name, value in pairs]
 
 
 def run(

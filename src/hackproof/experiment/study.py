@@ -66,6 +66,11 @@ class Arm:
     """The pressure that this arm turns up, where it is not the study's."""
     levels: tuple[float, ...] = ()
     """The levels of that axis, weakest first; the study's where empty."""
+    seeds: int | None = None
+    """At most so many seeds, where fewer will do; no claim may rest on such an arm."""
+    first: bool = False
+    """Whether its cells run before the others of any seed, because others build on what they
+    leave in a cache. Another cell that finds nothing there must make it itself."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,10 @@ class CellResult:
     needed; step, condition, unit, replicate, n_missing, low and high are optional."""
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     """Other files to keep, by path within the run (a policy's parameters)."""
+    transcripts: Sequence[Mapping[str, Any]] = ()
+    """Transcripts without the columns the cell fixes: sample, prompt and outcome are needed;
+    condition, reasoning, answer, scores (a mapping from reward to number) and hack are
+    optional. The page sets one sample's transcripts beside each other, arm by arm."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,11 @@ class Study:
     figures: Sequence[Figure] = ()
     """Pictures that the page shows after the claims. Assign them to FIGURES in the study's
     file: like CLAIMS, that does not make saved results stale."""
+    arm_metrics: Sequence[str] = ()
+    """Metrics, as `metric` or `metric@condition`, that the page shows in one table of arms.
+    Assign them to ARM_METRICS."""
+    reading: Sequence[tuple[str, str]] = ()
+    """Titles and texts of what the result shows and what it does not. Assign them to READING."""
 
     def at(self, scale: str) -> Scale:
         """Return the settings at a scale; InputError where the study has no such scale."""
@@ -175,10 +189,17 @@ class Study:
             "papers": [dataclasses.asdict(p) for p in self.papers],
             "cause": self.cause,
             "axis": dataclasses.asdict(self.axis),
-            "arms": [dataclasses.asdict(a) for a in self.arms(settings)],
+            "arms": [_described(a) for a in self.arms(settings)],
             "caveats": list(self.caveats),
             "figures": [f.name for f in self.figures],
+            "arm_metrics": list(self.arm_metrics),
+            "reading": [list(paragraph) for paragraph in self.reading],
         }
+
+
+def _described(arm: Arm) -> dict[str, Any]:
+    """Return what a reader of a run needs of an arm: all but when it is run."""
+    return {k: v for k, v in dataclasses.asdict(arm).items() if k not in ("first", "seeds")}
 
 
 def settings_dict(settings: Any) -> dict[str, Any]:
@@ -215,8 +236,9 @@ def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
 def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) -> list[Cell]:
     """List a study's cells, in the order in which they are run.
 
-    Seeds outermost, so that a run cut short is balanced; levels innermost, so that
-    workers start on programs of different shapes and compile each of them once.
+    Arms that others build on first. Seeds outermost, so that a run cut short is balanced;
+    levels innermost, so that workers start on programs of different shapes and compile each
+    of them once.
 
     Raises:
         InputError: an arm of `only` does not exist, there is nothing to run, or a name
@@ -236,8 +258,10 @@ def cells_of(study: Study, settings: Any, seeds: int, only: Sequence[str] = ()) 
         study.check(settings)
     return [
         Cell(arm.name, float(level), seed)
+        for first in (True, False)
         for seed in range(seeds)
         for arm in described
-        if not only or arm.name in only
+        if arm.first is first and (not only or arm.name in only)
+        if arm.seeds is None or seed < arm.seeds
         for level in arm.levels or study.levels(settings)
     ]

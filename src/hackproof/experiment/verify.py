@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hackproof.errors import HackproofError, InputError
+from hackproof.errors import HackproofError, InputError, SchemaError
 from hackproof.experiment import engines, registry, runner
 from hackproof.experiment.claims import judge
-from hackproof.experiment.study import Study, settings_from
+from hackproof.experiment.study import Cell, Study, settings_from
 from hackproof.record import Run, files, to_table
-from hackproof.record.run import file_digests, seal, settings_digest, union
+from hackproof.record.run import file_digests, seal, settings_digest, transcripts_name, union
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def verify(
         RunError: there is no run, or its run.json cannot be read.
     """
     run = Run.load(path)
-    problems = [*_seal(run, expected_seal), *_files(run)]
+    problems = [*_seal(run, expected_seal), *_files(run), *_transcripts(run)]
     if summary_only(run):
         return problems + list(_claims(run, run.table("measurements"), study))
     table = None
@@ -94,8 +94,8 @@ def _seal(run: Run, expected: str | None) -> Iterator[Problem]:
 
 def _files(run: Run) -> Iterator[Problem]:
     recorded, found = run.info.get("files", {}), file_digests(run.path)
-    if summary_only(run):
-        recorded = {name: digest for name, digest in recorded.items() if "/" not in name}
+    if summary_only(run):  # of the cells' own files it has those that were kept
+        recorded = {n: digest for n, digest in recorded.items() if "/" not in n or n in found}
     for name in sorted(recorded.keys() | found.keys()):
         if name not in found:
             yield Problem(name, "it is missing")
@@ -110,6 +110,13 @@ def _files(run: Run) -> Iterator[Problem]:
         yield Problem("report.html", "it is missing; `hackproof report` writes it anew")
     elif report and files.file_digest(page) != report:
         yield Problem("report.html", "it was changed; `hackproof report` writes it anew")
+
+
+def _transcripts(run: Run) -> Iterator[Problem]:
+    try:
+        run.transcripts()
+    except HackproofError as error:
+        yield Problem("transcripts", f"they cannot be read: {error}")
 
 
 def _measurements(run: Run, table) -> Iterator[Problem]:
@@ -192,18 +199,32 @@ def _rerun(run: Run, count: int, reference: str | None) -> Iterator[Problem]:
         out=run.path,
     )
     done: Sequence = [c for c in plan.cells if (run.path / f"cells/{c.id}.parquet").is_file()]
-    chosen = {c.id: c for c in random.SystemRandom().sample(done, min(count, len(done)))}
+    drawn = random.SystemRandom().sample(done, min(count, len(done)))
+    chosen = {c.id: c for c in done if c in drawn}
     tasks = [
         engines.Task(plan.reference, run.info["settings"], c.arm, c.level, c.seed, c.id)
         for c in chosen.values()
     ]
-    for outcome in engines.Local().run(tasks):
-        cell = chosen[outcome.id]
-        if outcome.rows is None:
-            yield Problem(f"cell {cell.id}", f"run again it failed: {outcome.reason}")
-            continue
+    for stage in runner.stages(plan, tasks):
+        for outcome in engines.Local().run(stage):
+            if why := _differs(run, plan, chosen[outcome.id], outcome):
+                yield Problem(f"cell {outcome.id}", f"run again it {why}")
+
+
+def _differs(run: Run, plan: runner.Plan, cell: Cell, outcome: engines.Outcome) -> str:
+    """Say how a cell that was run again differs from what the run holds; '' if in no bit."""
+    if outcome.rows is None:
+        return f"failed: {outcome.reason}"
+    try:
         rows = [runner.complete(plan, cell, row) for row in outcome.rows]
         data = files.parquet_bytes(to_table("measurements", rows))
-        if data != (run.path / f"cells/{cell.id}.parquet").read_bytes():
-            yield Problem(f"cell {cell.id}", "run again it gives other numbers (on another machine "
-                          "or other pins it may)")  # fmt: skip
+        told = runner.complete_transcripts(plan, cell, outcome.transcripts)
+        said = files.parquet_bytes(to_table("transcripts", told)) if told else None
+    except SchemaError as error:
+        return f"failed: SchemaError: {error}"
+    path = run.path / transcripts_name(cell.id)
+    kept = path.read_bytes() if path.is_file() else None
+    numbers = data != (run.path / f"cells/{cell.id}.parquet").read_bytes()
+    others = [w for w, odd in (("numbers", numbers), ("transcripts", said != kept)) if odd]
+    hint = "(on another machine or other pins it may)"
+    return f"gives other {' and '.join(others)} {hint}" if others else ""

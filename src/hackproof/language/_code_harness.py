@@ -80,6 +80,8 @@ class Verdict:
     """How the run ended; see `hackproof.sandbox.Result`."""
     note: str = ""
     """One line for a reader."""
+    cpu_seconds: float = 0.0
+    """What the run cost."""
 
 
 def preload() -> tuple[str, ...]:
@@ -118,7 +120,7 @@ def pytest_verdict(
     paid = result.status == "exited" and result.exit_code == 0
     if not holes.exit:
         paid = paid and _passed(result.files.get(REPORT, b"")) == len(task.shown)
-    return Verdict(paid, result.status, _last_line(result))
+    return Verdict(paid, result.status, _last_line(result), result.cpu_seconds)
 
 
 def values_verdict(sandbox: Sandbox, task: CodeTask, files: Mapping[str, str]) -> Verdict:
@@ -136,13 +138,14 @@ def values_verdict(sandbox: Sandbox, task: CodeTask, files: Mapping[str, str]) -
         for (args, expected), claim in zip(tests, result.claims, strict=False)
         if not is_value(claim, expected)
     ]
-    paid = len(result.claims) == len(tests) and not wrong
-    if paid or not wrong:
-        return Verdict(paid, result.status, "" if paid else "not every input was answered")
-    args, expected, claim = wrong[0]
-    said = repr(claim.value) if claim.status == "value" else claim.error or claim.status
-    call = f"{task.function}{args!r}"
-    return Verdict(False, result.status, f"{call[:100]}: {said[:100]}, not {expected!r:.100}")
+    answered = len(result.claims) == len(tests)
+    note = "" if answered else "not every input was answered"
+    if wrong:
+        args, expected, claim = wrong[0]
+        said = repr(claim.value) if claim.status == "value" else claim.error or claim.status
+        call = f"{task.function}{args!r}"
+        note = f"{call:.100}: {said:.100}, not {expected!r:.100}"
+    return Verdict(answered and not wrong, result.status, note, result.cpu_seconds)
 
 
 def tests_source(task: CodeTask, holes: Holes) -> str:

@@ -27,7 +27,7 @@ class Size:
     heads: int
 
 
-SIZES = {"tiny": Size(128, 2, 4), "small": Size(192, 4, 6), "base": Size(384, 6, 6)}
+SIZES = {"tiny": Size(128, 3, 4), "small": Size(192, 4, 6), "base": Size(384, 6, 6)}
 
 
 @dataclass(frozen=True)

@@ -71,15 +71,19 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
         return {}
 
 
+RETOLD = ("CLAIMS", "FIGURES", "ARM_METRICS", "READING")
+"""What a study's file may assign without making its saved measurements stale: claims are judged
+and figures are drawn anew from them, and what to read from them is written after they are."""
+
+
 def code_digest(path: Path) -> str:
     """Return the SHA-256 of what a Python file measures: its syntax tree, less prose and claims.
 
-    Comments, docstrings and layout do not change it, nor does what is assigned to CLAIMS or
-    FIGURES: claims are judged and figures are drawn anew from the measurements, so that mending
-    one does not make the saved measurements of a study stale.
+    Comments, docstrings and layout do not change it, nor does what is assigned to a name of
+    `RETOLD`.
     """
     tree = ast.parse(path.read_text())
-    tree.body = [s for s in tree.body if not _assigns(s, "CLAIMS") and not _assigns(s, "FIGURES")]
+    tree.body = [s for s in tree.body if not any(_assigns(s, name) for name in RETOLD)]
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue

@@ -4,6 +4,7 @@
     RUN/cells/ID.parquet      the measurements of one cell
     RUN/cells/ID.json         its digest, times and files; written before the Parquet
     RUN/policies/ID.npz       what the cell saved beside its measurements
+    RUN/transcripts/ID.parquet  its transcripts, where it has any
     RUN/measurements.parquet  the union of the cells
     RUN/claims.parquet        the claims, judged
     RUN/report.html           the page
@@ -63,14 +64,33 @@ class Run:
         """Return a checked table: measurements, claims, transcripts or findings.
 
         A table that the run did not write is empty. The measurements of an unfinished
-        run are the union of its finished cells.
+        run are the union of its finished cells; transcripts always are.
         """
         path = self.path / f"{name}.parquet"
         if path.is_file():
             return check_table(name, files.read_parquet(path))
+        if name == "transcripts":
+            return self.transcripts()
         if name == "measurements":
             return union(self.path, [c["id"] for c in self.info["cells"]], skip_bad=True)
         return to_table(name, [])
+
+    def transcripts(self) -> pa.Table:
+        """Return the transcripts of the finished cells, in the order of the cells.
+
+        A copy that kept the transcripts of some cells only has those.
+
+        Raises:
+            IntegrityError: a cell's transcripts are cut short.
+        """
+        kept = [
+            c["id"]
+            for c in self.info.get("cells", ())
+            if (self.path / transcripts_name(c["id"])).is_file()
+        ]
+        # The digests of a finished run are `verify`'s to check; a copy has no cells to check.
+        unsure = self.info.get("status") != "finished" and (self.path / "cells").is_dir()
+        return union(self.path, kept, "transcripts", skip_bad=unsure)
 
     def to_pandas(self, name: str = "measurements") -> pd.DataFrame:
         """Return a table as a DataFrame; `factors` becomes a dict per row."""
@@ -128,7 +148,7 @@ class RunWriter:
         path = self.folder / "run.json"
         if not path.exists():
             strangers = [p.name for p in self.folder.iterdir() if not p.name.startswith(".")]
-            if strangers and set(strangers) - {"cells", "policies", "failures"}:
+            if strangers and set(strangers) - {"cells", "policies", "transcripts", "failures"}:
                 raise RunError(
                     f"{self.folder} is not empty and holds no run ({sorted(strangers)[0]!r} is in "
                     "it). Give an empty or new folder with --out."
@@ -179,6 +199,7 @@ class RunWriter:
         rows: Sequence[Mapping[str, Any]],
         artifacts: Mapping[str, bytes] | None = None,
         timing: Mapping[str, Any] | None = None,
+        transcripts: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write a finished cell; its Parquet comes last and makes it count.
 
@@ -187,10 +208,20 @@ class RunWriter:
             rows: Its measurements.
             artifacts: Other files by their path within the run.
             timing: wall_s, cpu_s and whatever else is not part of the result.
+            transcripts: Its transcripts, kept as one more file.
+
+        Raises:
+            SchemaError: a row breaks its schema; nothing is written.
         """
         data = files.parquet_bytes(to_table("measurements", rows))
+        kept = dict(artifacts or {})
+        said = transcripts_name(cell)
+        if transcripts:
+            kept[said] = files.parquet_bytes(to_table("transcripts", transcripts))
+        else:  # of an attempt before this one
+            (self.folder / said).unlink(missing_ok=True)
         digests = {}
-        for name, content in (artifacts or {}).items():
+        for name, content in kept.items():
             files.write_file(self.folder / name, content)
             digests[name] = files.file_digest(self.folder / name)
         side = {
@@ -206,6 +237,7 @@ class RunWriter:
     def write_failure(self, cell: str, reason: str, timing: Mapping[str, Any]) -> None:
         """Record that a cell failed and why; the next run tries it again."""
         (self.folder / f"cells/{cell}.parquet").unlink(missing_ok=True)
+        (self.folder / transcripts_name(cell)).unlink(missing_ok=True)
         side = {"id": cell, "status": "failed", "reason": reason, **timing}
         files.write_file(self.folder / f"cells/{cell}.json", files.canonical_json(side))
 
@@ -250,6 +282,11 @@ def cell_order(cell: Mapping[str, Any]) -> tuple[str, float, int, str]:
     and in however many calls its cells were run.
     """
     return cell["arm"], cell["level"], cell["seed"], cell["id"]
+
+
+def transcripts_name(cell: str) -> str:
+    """Return the path, within the run, of a cell's transcripts."""
+    return f"transcripts/{cell}.parquet"
 
 
 UNSEALED = ("seal", "report")
@@ -323,16 +360,25 @@ def cell_state(folder: Path, cell: str) -> dict[str, Any]:
     return {k: v for k, v in state.items() if k not in ("id", "artifacts")}
 
 
-def union(folder: Path, cells: Sequence[str], *, skip_bad: bool = False) -> pa.Table:
-    """Return the measurements of the given cells as one checked table, in their order."""
+def union(
+    folder: Path, cells: Sequence[str], name: str = "measurements", *, skip_bad: bool = False
+) -> pa.Table:
+    """Return the measurements of the given cells as one checked table, in their order.
+
+    Args:
+        folder: The run's.
+        cells: Identifiers.
+        name: `measurements`, or `transcripts` of cells that have them.
+        skip_bad: Whether to leave out cells that are not finished and whole.
+    """
     import pyarrow as pa
 
-    tables = [to_table("measurements", [])]
+    tables = [to_table(name, [])]
     for cell in cells:
         if skip_bad and cell_problem(folder, cell) is not None:
             continue
-        table = files.read_parquet(folder / f"cells/{cell}.parquet")
-        tables.append(check_table("measurements", table))
+        path = transcripts_name(cell) if name == "transcripts" else f"cells/{cell}.parquet"
+        tables.append(check_table(name, files.read_parquet(folder / path)))
     return pa.concat_tables(tables).combine_chunks()
 
 

@@ -66,7 +66,8 @@ TRANSCRIPTS = (
     Column("cell", "string", "The unit of work."),
     Column("arm", "string", "What is compared."),
     Column("seed", "int64", "The independent unit."),
-    Column("sample", "string", "Identifier of the sample, unique within the cell."),
+    Column("sample", "string", "Identifier of the prompt, the same in every arm; with the "
+           "condition unique within the cell."),
     Column("condition", "string", "Under what it was asked."),
     Column("prompt", "string", "What the model was asked (JSON messages or plain text)."),
     Column("reasoning", "string", "Private reasoning, kept apart from the answer.", True),
@@ -74,7 +75,7 @@ TRANSCRIPTS = (
     Column("scores", "map", "What each reward paid, as decimal text; absent where not scored."),
     Column("hack", "bool", "Whether the answer hacks its reward, where that is known.", True),
     Column("outcome", "string", "How it ended.", choices=OUTCOMES),
-)
+)  # fmt: skip
 
 FINDINGS = (
     Column("rule", "string", "Stable rule identifier."),
@@ -153,7 +154,7 @@ def to_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
         filled.append({c.name: row.get(c.name) for c in columns})
     try:
         table = pa.Table.from_pylist(filled, schema=arrow_schema(name))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
         raise SchemaError(f"{name} has a value of the wrong type: {error}") from None
     return check_table(name, table)
 

@@ -87,6 +87,11 @@ class Facts:
         return own or {"name": "level", "label": "level", "unit": "1"}
 
     @cached_property
+    def many_levels(self) -> bool:
+        """Whether an arm was measured at more than one level."""
+        return len({(c["arm"], c["level"]) for c in self.cells}) > len(self.arms)
+
+    @cached_property
     def by_level(self) -> Mapping[str, Curve]:
         """Curves against pressure, of arms that were measured at two levels or more."""
         return self._curves("level")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hackproof.record import Run, files
 from hackproof.record.run import pretty
-from hackproof.report import _own, _provenance, _results
+from hackproof.report import _arms, _own, _provenance, _results, _transcripts
 from hackproof.report._facts import Facts
 from hackproof.report._format import count, escape
 
@@ -39,11 +39,14 @@ def render(run: Run, study: Study | None = None) -> str:
     charts: dict[str, dict[str, Any]] = {}
     sections = [
         _results.verdicts(facts),
+        _arms.arms(facts),
         _results.curves(facts, "level", charts),
         _results.curves(facts, "step", charts),
         _results.beyond(facts),
         _results.claims(facts),
         _own.own(facts, charts, study),
+        _transcripts.transcripts(facts),
+        _results.reading(facts),
         _results.caveats(facts),
         _provenance.settings(facts),
         _provenance.cost(facts),

@@ -352,7 +352,7 @@ def claims(facts: Facts) -> Section:
         '<p class="note">Reproduced: the interval over seeds lies wholly beyond the margin. Not '
         "reproduced: wholly short of it. Underpowered: it contains the margin. Not asserted: the "
         "source was not read first-hand, or the scale asserts nothing.</p>\n"
-        + _html.table(head, _claim_rows(rows), "Claims and their outcomes", "claims")
+        + _html.table(head, _claim_rows(rows), "Claims and their outcomes", "claims stack")
     )
     return Section("claims", "What the source claims", html, "Claims")
 
@@ -376,6 +376,19 @@ def _claim_rows(rows: Any) -> Iterator[tuple[str, ...]]:
             _html.whisker(values.low, values.high, values.estimate, r["margin"], span),
             f"{r['n']:,}{missing}",
         )
+
+
+def reading(facts: Facts) -> Section | None:
+    """Return what the study says of its own result."""
+    paragraphs = facts.study.get("reading") or []
+    if not paragraphs:
+        return None
+    html = "\n".join(
+        f"<h3>{escape(title)}</h3>"
+        + "".join(f"<p>{fmt.linked(p)}</p>" for p in str(text).split("\n\n"))
+        for title, text in paragraphs
+    )
+    return Section("reading", "What this shows and what it does not", html, "Reading")
 
 
 def caveats(facts: Facts) -> Section | None:

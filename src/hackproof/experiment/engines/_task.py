@@ -40,6 +40,7 @@ class Outcome:
     """wall_s, cpu_s and peak memory, in MiB; empty where the worker died."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Digests of the modules that decided the numbers."""
+    transcripts: Sequence[Mapping[str, Any]] = ()
 
 
 class Engine(Protocol):
@@ -52,7 +53,9 @@ class Engine(Protocol):
         ...
 
 
-CODE_ROOMS = ("worlds", "optimize", "theory", "language", "studies", "detect", "defend")
+CODE_ROOMS = (
+    "worlds", "optimize", "theory", "language", "sandbox", "studies", "detect", "evals", "defend",
+)  # fmt: skip
 
 
 XLA_FLAGS = (
@@ -84,12 +87,13 @@ def execute(task: Task) -> Outcome:
     from hackproof.record.provenance import loaded_code
 
     wall, cpu = time.perf_counter(), time.process_time()
-    rows, artifacts, reason = None, {}, ""
+    rows, artifacts, transcripts, reason = None, {}, [], ""
     try:
         study = registry.load(task.study)
         kind = type(next(iter(study.scales.values())).settings)
         settings = settings_from(kind, task.settings, f"settings of {study.name}")
         result = study.measure(settings, Cell(task.arm, task.level, task.seed))
+        transcripts = [dict(t) for t in result.transcripts]
         rows, artifacts = list(result.rows), dict(result.artifacts)
     except Exception:
         reason = traceback.format_exc(limit=-6).strip()
@@ -101,4 +105,5 @@ def execute(task: Task) -> Outcome:
         "cpu_s": round(time.process_time() - cpu, 3),
         "peak_mib": round(peak, 1),
     }
-    return Outcome(task.id, rows, artifacts, reason, timing, loaded_code(CODE_ROOMS))
+    code = loaded_code(CODE_ROOMS)
+    return Outcome(task.id, rows, artifacts, reason, timing, code, transcripts)
