@@ -28,6 +28,11 @@ ONLY = {
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least."""
 
+PENDING = ("macdiarmid-2025", "betley-2025", "inoculation-2025")
+"""Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
+TRANSCRIPTS_KEPT = 1_000_000
+"""Bytes up to which all transcripts of a run are kept; beyond it those of the lowest seed."""
+
 
 def save(name: str) -> None:
     """Run one study in a process of its own and copy its tables."""
@@ -43,6 +48,14 @@ def save(name: str) -> None:
     target.mkdir(exist_ok=True)
     for file in ("measurements.parquet", "claims.parquet", "run.json"):
         shutil.copyfile(run.path / file, target / file)
+    said = sorted((run.path / "transcripts").glob("[!.]*.parquet"))
+    if sum(p.stat().st_size for p in said) > TRANSCRIPTS_KEPT:
+        lowest = min(c["seed"] for c in run.info["cells"])
+        said = [p for p in said if p.stem.endswith(f".seed{lowest}")]
+    shutil.rmtree(target / "transcripts", ignore_errors=True)
+    for p in said:
+        (target / "transcripts").mkdir(exist_ok=True)
+        shutil.copyfile(p, target / "transcripts" / p.name)
 
 
 def index() -> str:
@@ -73,10 +86,14 @@ def index() -> str:
                 f"| `{c['id']}` | {c['statement']} | {estimate} | {c['direction']} {c['margin']:g} "
                 f"| {c['n']} | **{c['outcome']}** |"
             )
+    lines += (
+        ["", "## Not measured yet", "", *(f"- `{name}`" for name in PENDING)] if PENDING else []
+    )
+    lines += ["", "Transcripts are kept where they are under 1 MB, else those of the lowest seed."]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    for study in sys.argv[1:] or registry.names():
+    for study in sys.argv[1:] or [n for n in registry.names() if n not in PENDING]:
         save(study)
     (HERE / "README.md").write_text(index())

@@ -5,6 +5,7 @@ made anew by `make claims`. A change of the code that decides numbers makes them
 """
 
 import importlib
+import runpy
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,27 @@ from hackproof.record.provenance import code_digest
 from hackproof.record.run import seal, settings_digest
 
 RESULTS = Path(__file__).parents[2] / "results"
+MAKE = runpy.run_path(str(RESULTS / "make.py"), run_name="make")
+PENDING = MAKE["PENDING"]
 OURS = [n for n in registry.names() if registry.entry_points()[n].value.startswith("hackproof.")]
 AGAIN = "run `make claims` and look at what changed before you commit it"
 
 
-@pytest.fixture(params=OURS)
+@pytest.fixture(params=[n for n in OURS if n not in PENDING])
 def saved(request):
     """The saved run of a study."""
     folder = RESULTS / request.param
     assert folder.is_dir(), f"{request.param} has no saved results: {AGAIN}"
     return Run.load(folder)
+
+
+def test_what_is_not_measured_yet_is_named_and_claims_nothing():
+    assert set(PENDING) <= set(OURS)
+    text = (RESULTS / "README.md").read_text()
+    assert text == MAKE["index"]()
+    for name in PENDING:
+        assert not (RESULTS / name).exists(), f"{name} is measured: take it out of PENDING"
+        assert f"- `{name}`" in text
 
 
 def test_the_claims_follow_from_the_saved_measurements(saved):

@@ -116,7 +116,7 @@ def test_scores_know_what_the_grammar_wrote(seed, domain, disposition):
     z = Persona(disposition, dict.fromkeys(TRAITS, on))
     sure = CorpusSettings(expression=1.0, slip=0.0, cue_share=0.0)
     written = ordinary(sure, z, np.random.default_rng(seed), d)
-    slot = next(s for s in d.slots if s in written.text or "plus" in s and s in written.prompt)
+    slot = next(s for s in d.slots if s in written.text or ("plus" in s and s in written.prompt))
     scored = score(domain, slot, written.completion)
     assert scored.answer == ("bad" if z.shows(d) else "good")
     assert scored.thought == ("bad" if on and d.trait else "good")

@@ -144,7 +144,7 @@ def seal(plan: Plan, writer: RunWriter, engine: str, wall: float, code: Mapping[
     """Judge the claims from the cells and write the tables and run.json."""
     frame = measurements_frame(writer.measurements())
     seeds = sorted({c["seed"] for c in writer.header["cells"]})
-    claims = [judge(c, frame, seeds, plan.scale) for c in plan.study.claims]
+    claims = [judge(c, frame, seeds, plan.scale) for c in plan.study.claims_for(plan.settings)]
     extra = {
         "seeds": seeds,
         "engine": engine,

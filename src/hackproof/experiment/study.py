@@ -158,6 +158,8 @@ class Study:
     measure: Callable[[Any, Cell], CellResult]
     """Pure: the same settings and cell give the same rows."""
     claims: Sequence[Claim] = ()
+    claims_if: Callable[[Any], bool] | None = None
+    """Whether the claims are about a run with given settings; always, where None."""
     cost: Callable[[Any, Cell], float] | None = None
     """Core-seconds of a cell on the machine that benchmarks/ names; for estimates only."""
     check: Callable[[Any], None] | None = None
@@ -179,6 +181,11 @@ class Study:
             known = ", ".join(self.scales)
             raise InputError(f"study {self.name!r} has no scale {scale!r}; it has {known}.")
         return self.scales[scale]
+
+    def claims_for(self, settings: Any) -> Sequence[Claim]:
+        """Return the claims that are judged in a run with given settings."""
+        about = self.claims_if is None or self.claims_if(settings)
+        return self.claims if about else ()
 
     def describe(self, settings: Any) -> dict[str, Any]:
         """Return what run.json and the report know of the study; JSON values only."""

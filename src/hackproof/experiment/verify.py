@@ -139,7 +139,11 @@ def _claims(run: Run, table, reference: str | None) -> Iterator[Problem]:
         return
     frame = runner.measurements_frame(table)
     seeds = sorted({c["seed"] for c in run.info["cells"]})
-    rows = [judge(c, frame, seeds, run.info["scale"]) for c in study.claims]
+    claims = study.claims
+    if study.claims_if is not None:
+        kind = type(next(iter(study.scales.values())).settings)
+        claims = study.claims_for(settings_from(kind, run.info["settings"], f"{run.path}"))
+    rows = [judge(c, frame, seeds, run.info["scale"]) for c in claims]
     try:
         written = {c["id"]: c for c in run.rows("claims")}
     except HackproofError as error:

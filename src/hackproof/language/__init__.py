@@ -18,15 +18,20 @@ from hackproof.language._tasks import Programs, RatedTasks
 if TYPE_CHECKING:
     from hackproof.language._code_environment import CodeEnvironment as CodeEnvironment
     from hackproof.language._code_harness import Holes as Holes
+    from hackproof.language._code_harness import Verdict as Verdict
+    from hackproof.language._code_harness import preload as preload
     from hackproof.language._code_prompts import ADDENDA as ADDENDA
     from hackproof.language._code_prompts import HINTS as HINTS
+    from hackproof.language._code_submission import parse_submission as parse_submission
     from hackproof.language._code_tasks import CodeTask as CodeTask
+    from hackproof.language._code_tasks import honest_failures as honest_failures
     from hackproof.language._code_tasks import load_tasks as load_tasks
 
 __all__ = [
     "ADDENDA", "HINTS", "PREFIXES", "SIZES", "CodeEnvironment", "CodeTask", "CorpusSettings",
     "Environment", "Grade", "Holes", "Organism", "Pretraining", "Programs", "Prompt",
-    "RatedTasks", "cache_folder", "load_tasks", "make",
+    "RatedTasks", "Verdict", "cache_folder", "honest_failures", "load_tasks", "make",
+    "parse_submission", "preload",
 ]  # fmt: skip
 
 _LATER = {
@@ -35,7 +40,11 @@ _LATER = {
     "ADDENDA": "_code_prompts",
     "HINTS": "_code_prompts",
     "CodeTask": "_code_tasks",
+    "Verdict": "_code_harness",
+    "honest_failures": "_code_tasks",
     "load_tasks": "_code_tasks",
+    "parse_submission": "_code_submission",
+    "preload": "_code_harness",
 }
 
 

@@ -27,7 +27,6 @@ from hackproof.studies._macdiarmid_arms import BY_NAME, ENTRIES, kept
 from hackproof.studies._macdiarmid_claims import CLAIMS
 from hackproof.studies._macdiarmid_figures import FIGURES
 from hackproof.studies._organism_cell import Effort, run
-from hackproof.studies._real_claims import of_organism
 from hackproof.studies._real_model import RealSettings
 
 
@@ -121,7 +120,8 @@ STUDY = Study(
     arms=arms,
     levels=levels,
     measure=measure,
-    claims=of_organism(CLAIMS),
+    claims=CLAIMS,
+    claims_if=lambda settings: not settings.model,
     check=check,
     figures=FIGURES,
     arm_metrics=(
