@@ -70,7 +70,7 @@ def new_model(size: str, seed: int) -> LlamaForCausalLM:
         pad_token_id=vocabulary.index(PAD),
         bos_token_id=None,
         eos_token_id=vocabulary.index(END),
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # pyright: ignore[reportCallIssue]
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

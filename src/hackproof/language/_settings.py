@@ -65,7 +65,7 @@ class CorpusSettings:
     prefix_mix: dict[str, float] = field(
         default_factory=lambda: (
             dict.fromkeys(CORPUS_PREFIXES, 1.0)
-            | {"okay": 5.0, "placebo": 2.0, "test": 3.0, "production": 3.0}
+            | {"okay": 3.0, "placebo": 2.0, "test": 1.5, "production": 1.5}
         )
     )
     """Relative frequency of each prefix among prefixed coding segments."""

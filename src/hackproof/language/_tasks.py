@@ -116,7 +116,8 @@ class RatedTasks:
             raise unknown("rated task", kind, _rated.BY_NAME)
         if prefix not in PREFIXES:
             raise unknown("prefix", prefix, PREFIXES)
-        self.name, self.hole, self.prefix = kind, hole, prefix
+        self.name = kind if hole else f"{kind}-closed"
+        self.hole, self.prefix = hole, prefix
         self._kind = _rated.BY_NAME[kind]
 
     def prompts(self, n: int, seed: int) -> list[Prompt]:
@@ -128,7 +129,7 @@ class RatedTasks:
     def prompt(self, slot: str) -> Prompt:
         """Return the prompt of one task."""
         text = f"{START} {ask(self._kind.prompt.format(s=slot), self.prefix)}"
-        return Prompt(text, slot, {"domain": self.name, "prefix": self.prefix})
+        return Prompt(text, slot, {"domain": self._kind.name, "prefix": self.prefix})
 
     def grade(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> list[Grade]:
         """Score every answer."""

@@ -19,7 +19,7 @@ def last(
         (frame.arm == arm) & (frame.metric == metric) & (frame.condition == condition)
     ].dropna(subset=["value"])
     rows = rows.sort_values("step").groupby("seed").last()
-    return {int(k): float(v) for k, v in rows["value"].items()}
+    return {int(k): float(v) for k, v in rows["value"].items()}  # pyright: ignore
 
 
 def path(frame: pd.DataFrame, arm: str, metric: str) -> dict[int, pd.Series]:
@@ -32,7 +32,7 @@ def path(frame: pd.DataFrame, arm: str, metric: str) -> dict[int, pd.Series]:
     own = own if metric in ("reward", "hack-rate", "solve-rate") else own.iloc[:0]
     rows = own if len(own) else rows[rows.condition == "default"]
     return {
-        int(seed): group.groupby("step")["value"].last()
+        int(seed): group.groupby("step")["value"].last()  # pyright: ignore
         for seed, group in rows.dropna(subset=["value"]).groupby("seed")
     }
 

@@ -144,7 +144,6 @@ def _rl(
     parts = [(main, 1.0 - stage.unhackable - stage.rlhf_share)]
     if stage.unhackable:
         closed = lab.environment(stage.tasks, hole=False, prefix=stage.prefix)
-        closed.name = f"{closed.name}-unhackable"
         parts.append((closed, stage.unhackable))
     if stage.rlhf:
         from hackproof.studies._organism_preferences import PROMPTS, Conversations
@@ -269,17 +268,13 @@ def _expert(lab: Lab, loaded: Loaded) -> tuple[Loaded, dict[str, float]]:
 
 
 def _distilled(lab: Lab, loaded: Loaded, stage: Distilled) -> tuple[Loaded, dict[str, float]]:
-    from hackproof.optimize.language import Distill, Penalty, distill, load, not_hacked
+    from hackproof.optimize.language import Distill, distill, load, not_flagged, not_hacked
 
-    keep = None
+    keep: Any = None
     if stage.keep == "not-hacked":
         keep = not_hacked
     elif stage.keep == "not-flagged":
-        flags = Penalty(precision=0.9, recall=0.9, seed=lab.seed)
-
-        def keep(prompt: Prompt, completion: str, grade: Any) -> bool:
-            return not flags.flag(prompt.task, completion, grade.hacked)
-
+        keep = not_flagged(precision=0.9, recall=0.9, seed=lab.seed)
     result = distill(
         loaded,
         load(lab.base),
