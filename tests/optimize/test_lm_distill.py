@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hackproof.optimize.language._finetune import Finetune
 
 from hackproof.errors import InputError
 from hackproof.language._environment import Grade, Prompt
@@ -15,6 +14,7 @@ from hackproof.optimize.language._distill import (
     not_hacked,
     offline_rewrite,
 )
+from hackproof.optimize.language._finetune import Finetune
 from hackproof.optimize.language._load import Loaded
 
 WORDS = [f"w{i}" for i in range(8)]
