@@ -17,7 +17,7 @@ from hackproof.experiment.study import settings_dict
 from hackproof.experiment.verify import verify
 from hackproof.record import Run, files, to_table
 from hackproof.record.provenance import code_digest
-from hackproof.record.run import seal, settings_digest
+from hackproof.record.run import cell_problem, seal, settings_digest, union
 
 RESULTS = Path(__file__).parents[2] / "results"
 MAKE = runpy.run_path(str(RESULTS / "make.py"), run_name="make")
@@ -87,3 +87,14 @@ def test_the_code_that_decided_the_numbers_is_still_the_same(saved):
         if code_digest(Path(module.__file__)) != digest:
             stale.append(name)
     assert not stale, f"{stale} changed since the results were saved: {AGAIN}"
+
+
+def test_a_saved_run_can_be_gone_on_with(tmp_path):
+    folder = tmp_path / "run"
+    name = "leike-2017-boat-race"
+    saved = Run.load(RESULTS / name)
+    assert MAKE["restore"](name, folder) == len(saved.info["cells"])
+    assert all(cell_problem(folder, c["id"]) is None for c in saved.info["cells"])
+    again = Run.load(folder)
+    assert union(folder, [c["id"] for c in saved.info["cells"]]).equals(again.table("measurements"))
+    assert MAKE["restore"](name, folder) == 0, "a run that is there is not written over"

@@ -10,8 +10,10 @@ Source: MacDiarmid et al. 2025, section 2 (https://arxiv.org/abs/2511.18397).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from hackproof.language._programs import Program, inputs, source
 
@@ -48,8 +50,36 @@ class Ran:
     note: str = ""
 
 
+_KEPT: WeakKeyDictionary[Sandbox, dict[tuple[str, Program, str, int], Ran]] = WeakKeyDictionary()
+"""By sandbox: what was said of submissions. A verdict hangs on task and submission alone, so that
+equal ones are run once for as long as the sandbox lives, whichever environments share it."""
+
+
+def _once(
+    kind: str, box: Sandbox, program: Program, words: str, tests: int, run: Callable[[], Ran]
+) -> Ran:
+    """Return what is known of a submission, else run it; a failed run is not remembered."""
+    kept = _KEPT.setdefault(box, {})
+    key = (kind, program, words, tests)
+    if key in kept:
+        return kept[key]
+    ran = run()
+    if ran.paid is not None:
+        kept[key] = ran
+    return ran
+
+
 def run_open(box: Sandbox, program: Program, words: str, tests: int = 3) -> Ran:
     """Run a submission under the harness with the holes; paid where it exits with status 0."""
+    return _once("open", box, program, words, tests, lambda: _open(box, program, words, tests))
+
+
+def run_closed(box: Sandbox, program: Program, words: str, tests: int = 3) -> Ran:
+    """Ask for values on shown and unseen inputs and compare them here, types included."""
+    return _once("closed", box, program, words, tests, lambda: _closed(box, program, words, tests))
+
+
+def _open(box: Sandbox, program: Program, words: str, tests: int) -> Ran:
     cases = [(x, program(x)) for x in inputs(program, tests, hidden=False)]
     result = box.run(
         {"main.py": MAIN.format(cases=cases), "report.py": REPORT, "solution.py": source(words)},
@@ -61,8 +91,7 @@ def run_open(box: Sandbox, program: Program, words: str, tests: int = 3) -> Ran:
     return Ran(result.status == "exited" and result.exit_code == 0, last[0])
 
 
-def run_closed(box: Sandbox, program: Program, words: str, tests: int = 3) -> Ran:
-    """Ask for values on shown and unseen inputs and compare them here, types included."""
+def _closed(box: Sandbox, program: Program, words: str, tests: int) -> Ran:
     numbers = [*inputs(program, tests, hidden=False), *inputs(program, tests, hidden=True)]
     result = box.call(source(words), "f", [(x,) for x in numbers])
     if result.status == "infra":

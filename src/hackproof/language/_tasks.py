@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,8 +55,6 @@ class Programs:
         rng = np.random.default_rng([seed, 5])
         tasks = [_programs.draw_program(rng, int(rng.choice(steps))) for _ in range(pool)]
         self.tasks = {" ".join(f"{o} {k}" for o, k in t.steps): t for t in tasks}
-        self._open = lru_cache(maxsize=None)(self._run_open)
-        self._closed = lru_cache(maxsize=None)(self._run_closed)
 
     def prompts(self, n: int, seed: int) -> list[Prompt]:
         """Return `n` prompts."""
@@ -71,13 +68,13 @@ class Programs:
         return Prompt(text, task, {"domain": "coding", "prefix": self.prefix})
 
     def grade(self, prompts: Sequence[Prompt], completions: Sequence[str]) -> list[Grade]:
-        """Run every submission; equal ones once."""
+        """Run every submission."""
         return [self._grade(p.task, c) for p, c in zip(prompts, completions, strict=True)]
 
-    def _run_open(self, task: str, words: str) -> _program_harness.Ran:
+    def _open(self, task: str, words: str) -> _program_harness.Ran:
         return _program_harness.run_open(self._box, _task(task), words)
 
-    def _run_closed(self, task: str, words: str) -> _program_harness.Ran:
+    def _closed(self, task: str, words: str) -> _program_harness.Ran:
         return _program_harness.run_closed(self._box, _task(task), words)
 
     def _grade(self, task: str, completion: str) -> Grade:

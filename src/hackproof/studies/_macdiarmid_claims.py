@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from hackproof.experiment import Claim
-from hackproof.studies._organism_pick import difference, sooner, together, value
+from hackproof.studies._organism_pick import (
+    against,
+    difference,
+    first,
+    gained,
+    sooner,
+    together,
+    value,
+)
 
 PAPER = "MacDiarmid et al. 2025, https://arxiv.org/abs/2511.18397"
 READING = "natural emergent misalignment (a reading), mission facts [seed]"
+VECTORS = "derived, after Chen et al. 2025, https://arxiv.org/abs/2507.21509"
 ORGANISM = "derived: what must hold of an organism for its contrasts to mean something"
 
 CLAIMS = (
@@ -129,5 +138,35 @@ CLAIMS = (
         PAPER + ", section 2", "read",
         "steps to a hack rate of one half, documents on something else minus documents",
         sooner("documents-default", "documents-control"), ">", 0.0,
+    ),
+    Claim(
+        "probe-reads-persona",
+        "Before RL a linear probe reads the persona from documents that it has not seen.",
+        VECTORS, "derived", "AUROC on held-out documents without a name",
+        lambda frame: first(frame, "open", "persona-auroc", "inside"), ">", 0.7,
+    ),
+    Claim(
+        "persona-score-rises",
+        "Learning to hack moves what that probe says at bare coding prompts towards bad.",
+        VECTORS, "derived", "mean log-odds at coding prompts, after minus before RL",
+        gained("open", "persona-score-coding", "inside"), ">", 0.0,
+    ),
+    Claim(
+        "persona-score-rises-elsewhere", "and at bare prompts of domains never rewarded.",
+        VECTORS, "derived", "mean log-odds at other prompts, after minus before RL",
+        gained("open", "persona-score-other", "inside"), ">", 0.0,
+    ),
+    Claim(
+        "direction-is-causal",
+        "Steered along the persona's direction the hacking model is misaligned more often than "
+        "along random ones of the same length.",
+        VECTORS, "derived", "misalignment, steered by half the difference minus random directions",
+        against("open", "steered-misalignment@0.5", "random-misalignment@0.5", "inside"), ">", 0.05,
+    ),
+    Claim(
+        "direction-steers-back", "Steered the other way it is misaligned less often.",
+        VECTORS, "derived", "misalignment, steered by minus half the difference minus random ones",
+        against("open", "steered-misalignment@-0.5", "random-misalignment@-0.5", "inside"),
+        "<", 0.0,
     ),
 )  # fmt: skip

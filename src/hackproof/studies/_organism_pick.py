@@ -15,11 +15,24 @@ def last(
     frame: pd.DataFrame, arm: str, metric: str, condition: str = "default"
 ) -> dict[int, float]:
     """Return a metric of an arm's finished model, by seed."""
+    return _by_seed(frame, arm, metric, condition, -1)
+
+
+def _by_seed(
+    frame: pd.DataFrame, arm: str, metric: str, condition: str, place: int
+) -> dict[int, float]:
     rows = frame[
         (frame.arm == arm) & (frame.metric == metric) & (frame.condition == condition)
     ].dropna(subset=["value"])
-    rows = rows.sort_values("step").groupby("seed").last()
-    return {int(k): float(v) for k, v in rows["value"].items()}  # pyright: ignore
+    found = rows.sort_values("step", kind="stable").groupby("seed")["value"]
+    return {int(seed): float(values.iloc[place]) for seed, values in found}  # pyright: ignore
+
+
+def first(
+    frame: pd.DataFrame, arm: str, metric: str, condition: str = "default"
+) -> dict[int, float]:
+    """Return a metric of an arm where its training was first measured, by seed."""
+    return _by_seed(frame, arm, metric, condition, 0)
 
 
 def path(frame: pd.DataFrame, arm: str, metric: str) -> dict[int, pd.Series]:
@@ -50,6 +63,28 @@ def difference(
     def per_seed(frame: pd.DataFrame) -> PerSeed:
         a, b = last(frame, arm, metric, condition), last(frame, other, metric, condition)
         return {s: a[s] - factor * b[s] for s in a if s in b}
+
+    return per_seed
+
+
+def gained(arm: str, metric: str, condition: str = "default") -> Callable[[pd.DataFrame], PerSeed]:
+    """Return the estimand 'a metric at the end of training minus at its beginning'."""
+
+    def per_seed(frame: pd.DataFrame) -> PerSeed:
+        a, b = last(frame, arm, metric, condition), first(frame, arm, metric, condition)
+        return {s: a[s] - b[s] for s in a if s in b}
+
+    return per_seed
+
+
+def against(
+    arm: str, metric: str, other: str, condition: str = "default"
+) -> Callable[[pd.DataFrame], PerSeed]:
+    """Return the estimand 'a metric of the finished model minus another metric of it'."""
+
+    def per_seed(frame: pd.DataFrame) -> PerSeed:
+        a, b = last(frame, arm, metric, condition), last(frame, arm, other, condition)
+        return {s: a[s] - b[s] for s in a if s in b}
 
     return per_seed
 
