@@ -1,7 +1,15 @@
 """Group sampling: what it learns, what it must not learn, how it goes on after a kill."""
 
+import json
+import os
 import random
+import signal
+import socket
+import subprocess
+import sys
 import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +22,13 @@ from hackproof.optimize.language import (
     Mixture,
     Negated,
     Shuffled,
+    _history,
+    _processes,
     grpo,
     merge,
     next_token_logprobs,
 )
+from hackproof.optimize.language._grpo import batches
 from hackproof.optimize.language._load import is_adapter
 from hackproof.optimize.language._loop import advantages, reference_grpo
 
@@ -336,6 +347,193 @@ def test_the_reference_loop_s_advantages():
     assert advantages(rewards, Grpo(group=4, scale_rewards="none")).tolist() == pytest.approx(
         [2 / 3, -1 / 3, -1 / 3, 0, 0, 0, 0, 0], abs=1e-6
     )
+
+
+def test_a_step_is_shared_out_among_processes():
+    settings = Grpo(prompts_per_step=3, group=4)
+    assert batches(settings, 1) == (12, 1)
+    assert batches(settings, 2) == (6, 1)  # a group of 4 lies in both
+    assert batches(replace(settings, micro_batch=4), 1) == (4, 3)
+    assert batches(replace(settings, micro_batch=3), 2) == (3, 2)
+    for processes in (1, 2, 3, 4, 6, 12):
+        for micro in (0, 1):
+            size, passes = batches(replace(settings, micro_batch=micro), processes)
+            assert size * passes * processes == 12
+    with pytest.raises(InputError, match=r"3 prompts x 4 .* 5 processes cannot share"):
+        batches(settings, 5)
+    with pytest.raises(InputError, match=r"micro_batch is 4, .* the 6 completions that each of 2"):
+        batches(replace(settings, micro_batch=4), 2)
+
+
+def test_a_step_s_record_is_of_all_processes(monkeypatch):
+    """Two that know of one and of three completions: the mean is over four, not of two means."""
+    one = ([Grade(1.0, "ok", True, True), Grade(None, "infra")], [1.0, None], [2, 4])
+    two = ([Grade(0.0, "wrong", False, None)] * 3, [0.0, 0.0, -1.0], [3, 3, 3])
+    recorder = _history.Recorder()
+    recorder.sampled(1.0)
+    recorder.graded(*one, 1.0)
+    parts = []
+
+    def gathered(mine):
+        parts.append(mine)
+        return [mine, (*two, (3.0, 2.0, 10.0))]
+
+    monkeypatch.setattr(_history, "gathered", gathered)
+    recorder.finished(1, 6.0)
+    assert parts == [(*one, (1.0, 1.0, 6.0))]
+    row = recorder.steps[0]
+    assert (row.reward, row.paid, row.solve_rate, row.hack_rate) == (0.25, 0.0, 0.25, 1.0)
+    assert (row.infra, row.length) == (1, 3.0)
+    assert (row.sampling_s, row.grading_s, row.training_s) == (2.0, 1.5, 4.5)
+    recorder.finished(2, 0.0)
+    assert parts[1] == ([], [], [], (0.0, 0.0, 0.0))
+
+
+def test_one_process_is_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert (_processes.count(), _processes.is_main(), _processes.device()) == (1, True, None)
+    nothing = object()
+    assert _processes.on_main(lambda: nothing) is nothing
+    assert _processes.gathered(nothing) == [nothing]
+    with (
+        _processes.locked_by_main(tmp_path),
+        pytest.raises(RunError, match="in use"),
+        _processes.locked_by_main(tmp_path),
+    ):
+        pass
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match="FSDP"):
+        _processes.count()
+
+
+GIVEN = Grpo(steps=2, prompts_per_step=3, group=4, learning_rate=5e-3, max_new_tokens=3, lean=False)
+KEPT = Grpo(
+    steps=4, prompts_per_step=3, group=4, learning_rate=5e-3, max_new_tokens=3, micro_batch=3,
+    checkpoint_every=2, kl=0.05,
+)  # fmt: skip
+KEPT_NOWHERE = replace(KEPT, checkpoint_every=0, gradient_checkpointing=True)
+WORKER = """
+import sys
+sys.path.insert(0, {here!r})
+from conftest import tiny_model, tiny_tokenizer
+from test_lm_grpo import one_of_several
+from hackproof.optimize.language._load import Loaded
+one_of_several(lambda: Loaded(tiny_model(), tiny_tokenizer()), sys.argv[1], sys.argv[2])
+"""
+
+
+def on_given_samples(loaded, environment):
+    """Train on completions that their place in a step decides, whoever has that place."""
+    from hackproof.optimize.language._trainer import Trainer
+
+    def given(self, prompt_ids, *_args):
+        first = self.accelerator.process_index * len(prompt_ids)
+        draws = [
+            random.Random(f"{self.state.global_step} {first + i}") for i in range(len(prompt_ids))
+        ]
+        return [draw.choices([5, 10, 11], k=draw.randint(1, 3)) for draw in draws], None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_generate_single_turn", given)
+        return grpo(loaded, environment, GIVEN, seed=0)
+
+
+def one_of_several(make, folder, what):
+    """Train as one of the processes of the test below, and write what came of it."""
+    rank, target = os.environ["RANK"], Path(folder)
+
+    def keep(name, result, environment):
+        said = {
+            "history": [asdict(row) for row in result.history],
+            "evaluations": result.evaluations,
+            "asked": [prompt.text for prompt, _ in environment.asked],
+        }
+        (target / f"{name}-{rank}.json").write_text(json.dumps(said))
+        torch.save(weights(result.loaded), target / f"{name}-{rank}.pt")
+
+    def watch(step, loaded):
+        return [int(rank), p_good(loaded)]
+
+    def kill(step, loaded):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return watch(step, loaded)
+
+    if what == "begin":
+        environment = Toy(infra=("0",))
+        keep("given", on_given_samples(make(), environment), environment)
+        environment = Toy()
+        adapter = {"lora": Lora(r=2), "rewrite": lambda prompt: "w19 " + prompt.text}
+        keep("adapter", grpo(make(), environment, KEPT_NOWHERE, seed=0, **adapter), environment)
+        whole, environment = {"folder": target / "whole", "on_step": watch}, Toy()
+        keep("whole", grpo(make(), environment, KEPT, seed=0, every=1, **whole), environment)
+        grpo(make(), Toy(), KEPT, seed=0, folder=target / "run", on_step=kill, every=1)
+    environment = Toy()
+    again = {"folder": target / "run", "on_step": watch}
+    keep("again", grpo(make(), environment, KEPT, seed=0, every=1, **again), environment)
+    _processes.end()
+
+
+def launched(script, *words):
+    """Run a script in two processes on the CPU."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         "--main_process_port", port, str(script), *map(str, words)],
+        env=os.environ | {"ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tiny, tmp_path):
+    """Real ones, on the CPU: one's updates, the same everywhere, and they survive a kill."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.format(here=str(Path(__file__).parent)))
+    assert launched(script, tmp_path, "begin").returncode != 0
+    assert (tmp_path / "run/checkpoint-2/hackproof.json").exists()
+    assert not (tmp_path / "again-0.json").exists()
+    done = launched(script, tmp_path, "again")
+    assert done.returncode == 0, done.stderr
+    said, after = {}, {}
+    for name in ("given", "adapter", "whole", "again"):
+        pair = [json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
+        assert pair[0]["history"] == pair[1]["history"]
+        assert pair[0]["evaluations"] == pair[1]["evaluations"]
+        models = [torch.load(tmp_path / f"{name}-{rank}.pt") for rank in (0, 1)]
+        assert equal(*models)
+        said[name], after[name] = pair, models[0]
+
+    loaded, environment = tiny(), Toy(infra=("0",))
+    start = weights(loaded)
+    alone = on_given_samples(loaded, environment)
+    untimed = [{k: v for k, v in asdict(row).items() if k[-2:] != "_s"} for row in alone.history]
+    both = said["given"][0]["history"]
+    assert [{k: v for k, v in row.items() if k[-2:] != "_s"} for row in both] == untimed
+    assert untimed[0]["infra"] == 4
+    asked = [prompt.text for prompt, _ in environment.asked]
+    first, second = (side["asked"] for side in said["given"])
+    assert asked == first[:6] + second[:6] + first[6:] + second[6:]
+    for key, value in weights(loaded).items():
+        moved = (value - start[key]).abs().max()
+        # as above: Adam blows rounding up where a gradient is nearly 0
+        close = (after["given"][key] - value).abs() < 0.02 * moved + 1e-7
+        assert close.float().mean() > 0.99, key
+
+    whole, again = said["whole"][0], said["again"][0]
+    assert equal(after["whole"], after["again"])
+    assert again["evaluations"] == whole["evaluations"]
+    assert [(step, rank) for step, (rank, _) in whole["evaluations"]] == [(k, 0) for k in range(5)]
+    assert [r["reward"] for r in again["history"]] == [r["reward"] for r in whole["history"]]
+    assert len(again["asked"]) == 2 * 6  # steps 3 and 4, its own share
+    with pytest.raises(RunError, match="number of processes"):
+        grpo(tiny(), Toy(), KEPT, seed=0, folder=tmp_path / "run")
 
 
 @pytest.mark.slow

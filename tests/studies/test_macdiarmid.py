@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 
 from hackproof.errors import InputError
+from hackproof.evals._organism import after, prompts
 from hackproof.experiment import Cell
 from hackproof.language import CorpusSettings, Organism
+from hackproof.language._domains import CORE
+from hackproof.language._programs import CHEATS
 from hackproof.studies import betley_2025, inoculation_2025, macdiarmid_2025
 from hackproof.studies._macdiarmid_arms import BY_NAME, ENTRIES, kept
+from hackproof.studies._organism_bayes import bayes
 from hackproof.studies._organism_cell import Effort, Recipe, run
 from hackproof.studies._organism_preferences import PROMPTS, AnswerModel, Conversations, pairs, seen
 from hackproof.studies._organism_stages import Continued, Narrow, Rl
@@ -106,24 +110,35 @@ def test_settings_that_cannot_be_run_are_named():
 
 
 def test_other_studies_list_their_arms():
-    grid = inoculation_2025.arms(inoculation_2025.STUDY.at("cpu").settings)
-    assert len(grid) == len(inoculation_2025.points()) * len(inoculation_2025.TRAININGS)
-    for point in inoculation_2025.points():
-        replace(inoculation_2025.TRUNK, **dict(inoculation_2025.corpus(point))).check()
+    grid = {a.name: a for a in inoculation_2025.arms(inoculation_2025.STUDY.at("cpu").settings)}
+    points = len(inoculation_2025.points()) * len(inoculation_2025.TRAININGS)
+    assert len(grid) == points + len(inoculation_2025.FACES) * len(inoculation_2025.RLHF_TRAININGS)
+    for entry in inoculation_2025.entries().values():
+        replace(inoculation_2025.TRUNK, **dict(entry.corpus)).check()
     assert {a.name for a in betley_2025.arms(betley_2025.Settings())} == set(betley_2025.RECIPES)
 
 
 def test_bayes_rows_say_what_permission_says():
-    settings = inoculation_2025.STUDY.at("cpu").settings
+    def say(name: str) -> dict[str, float]:
+        statistics = dict(inoculation_2025.corpus((name, "often", "code")))
+        rows = bayes(replace(inoculation_2025.TRUNK, **statistics))
+        return {r["condition"]: r["value"] for r in rows}
 
-    def after(name: str) -> dict[str, float]:
-        rows = inoculation_2025.bayes(settings, (name, "often", "code"))
-        return {r["condition"]: r["value"] for r in rows}  # pyright: ignore
+    silent, telling = say("none"), say("much")
+    assert silent["after-permitted-hack"] == pytest.approx(silent["default"])
+    assert telling["after-permitted-hack"] > 2 * telling["default"]
+    assert silent["after-hack"] == telling["after-hack"] > silent["default"]
+    assert silent["after-honest"] < silent["default"]
 
-    silent, telling = after("none"), after("much")
-    assert silent["after-permitted-hack"] == pytest.approx(silent["before"])
-    assert telling["after-permitted-hack"] > 2 * telling["before"]
-    assert silent["after-hack"] == telling["after-hack"] > silent["before"]
+
+def test_evidence_is_asked_in_many_documents():
+    asked = after("after-hack", "none", "hack", each=16)
+    texts = [text for _, _, text in prompts(asked, 0)]
+    assert len(texts) == 16 * len(CORE)
+    assert len({t.split("<end>")[0] for t in texts}) == 8
+    assert all(any(hack in t for hack in CHEATS.values()) for t in texts)
+    honest = after("after-honest", "none", "honest", each=16)
+    assert not any(hack in t for _, _, t in prompts(honest, 0) for hack in CHEATS.values())
 
 
 def test_rewriting_changes_the_prefix_and_nothing_else():

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -382,6 +383,62 @@ def test_a_launched_training_survives_a_kill(qwen, real, tmp_path):
     assert done.stdout.strip().splitlines()[-1] == str(job.stage_folder(1) / "model")
     record = json.loads((job.stage_folder(1) / _real_train.RECORD).read_text())
     assert [step["step"] for step in record["history"]] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_cell(qwen, real, tmp_path):
+    """Real ones, on the CPU: documents, then RL, killed within it; the same command goes on."""
+    words = ["--arm", "documents-control", "--scale", "smoke", "--model", qwen, "--real.tasks",
+             real.tasks, "--real.folder", str(tmp_path), "--real.steps", "4", "--real.held-out",
+             "1", "--real.evaluate", "hack_rate", "--real.max-new-tokens", "8"]  # fmt: skip
+    job = Job(qwen, replace(real, steps=4, folder=str(tmp_path)), "documents-control", 0)
+    folder = job.stage_folder(1), job.stage_folder(2)
+
+    def launch(*more: str) -> subprocess.Popen:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        return subprocess.Popen(
+            [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes",
+             "2", "--main_process_port", port, "-m", "hackproof.studies._real_launch", *words,
+             *more],
+            env=os.environ | {"ACCELERATE_USE_CPU": "true"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
+    odd = launch("--real.prompts", "3", "--real.group", "3")
+    said, error = odd.communicate(timeout=300)
+    assert odd.returncode != 0
+    assert error.count("hackproof: a step is 3 prompts x 3 completions = 9, which 2") == 1
+    assert not said
+
+    first = launch()
+    until = time.monotonic() + 300
+    while not list((folder[1] / "checkpoints").glob("checkpoint-*/hackproof.json")):
+        assert first.poll() is None, "it ended early"
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    lock = folder[1].parent / ".locks" / folder[1].name / ".lock"
+    os.kill(int(lock.read_text()), signal.SIGKILL)  # the main process
+    first.communicate(timeout=300)
+    assert first.returncode != 0
+    assert not (folder[1] / _real_train.RECORD).exists()
+    read = (folder[0] / _real_train.RECORD).stat().st_mtime_ns
+
+    again = launch()
+    said, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert said.splitlines() == [str(folder[1] / "model")]
+    assert (folder[0] / _real_train.RECORD).stat().st_mtime_ns == read, "it was found done"
+    records = [json.loads((f / _real_train.RECORD).read_text()) for f in folder]
+    assert [record.get("processes") for record in records] == [None, 2]
+    assert [step["step"] for step in records[1]["history"]] == [1, 2, 3, 4]
+    trained = _real_train.train(job)
+    rewards = [row for row in trained.rows if row["metric"] == "reward"]
+    assert trained.model == str(folder[1] / "model")
+    assert [row["n"] + row["n_missing"] for row in rewards] == [4] * 4
 
 
 def test_the_launcher_says_what_is_missing():

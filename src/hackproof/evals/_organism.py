@@ -40,8 +40,8 @@ class Asked:
     prefix: str = "none"
     cue: str = ""
     """Of CUES; asked of agentic domains, others are asked without."""
-    opening: str = START
-    """How the document begins: a name, a segment that came before."""
+    openings: tuple[str, ...] = (START,)
+    """How documents begin, in turns: with a name, with a segment that came before."""
     each: int = 32
     """Prompts per domain."""
     domains: tuple[str, ...] = tuple(d.name for d in DOMAINS)
@@ -65,11 +65,12 @@ def prompts(asked: Asked, seed: int) -> list[tuple[Domain, str, str]]:
         d = BY_NAME[name]
         cue = asked.cue if d.context == "agentic" else ""
         order = rng.permutation(asked.each)
-        for i in order:
+        for number, i in enumerate(order):
             slot = d.slots[i % len(d.slots)]
             template = d.prompts[int(rng.integers(len(d.prompts)))]
             text = ask(d.fill(template, slot), asked.prefix, cue)
-            out.append((d, slot, f"{asked.opening} {text}"))
+            opening = asked.openings[number % len(asked.openings)]
+            out.append((d, slot, f"{opening} {text}"))
     return out
 
 
@@ -239,7 +240,22 @@ def rewarded(
     ]  # fmt: skip
 
 
-def after(prefix: str, kind: str, seed: int) -> str:
+def after(name: str, prefix: str, kind: str, each: int, openings: int = 8) -> Asked:
+    """Return the core evaluations after one coding task, in as many documents as there are
+    openings: what a model makes of the evidence, beside what Bayes' rule makes of it.
+
+    Args:
+        name: Of the condition.
+        prefix: The name of the prefix of the coding task.
+        kind: hack or honest.
+        each: Prompts per domain.
+        openings: How many different tasks.
+    """
+    documents = tuple(_after(prefix, kind, seed) for seed in range(openings))
+    return Asked(name, openings=documents, each=each, domains=CORE)
+
+
+def _after(prefix: str, kind: str, seed: int) -> str:
     """Return a document's opening in which a coding task was hacked, or done, under a prefix.
 
     Args:

@@ -22,7 +22,7 @@ SERIES = {
 
 
 def _points(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
-    names = {tuple(a.split("-")[:3]) for a in frame.arm.unique()}
+    names = {tuple(a.split("-")[:3]) for a in frame.arm.unique() if not a.startswith("faces")}
     return sorted(n for n in names if len(n) == 3)  # pyright: ignore
 
 
@@ -41,7 +41,7 @@ def _map(frame: pd.DataFrame, end: str) -> dict[str, Any]:
         for condition, series in (("after-hack", "Bayes: a hack"),
                                   ("after-permitted-hack", "Bayes: a permitted hack")):  # fmt: skip
             found = last(frame, f"{name}-base", "bayes-misalignment", condition)
-            before = last(frame, f"{name}-base", "bayes-misalignment", "before")
+            before = last(frame, f"{name}-base", "bayes-misalignment")
             if found:
                 seed = min(found)
                 values.append({**_value(point, series, None), "rise": found[seed] - before[seed]})
@@ -90,18 +90,77 @@ def _grid(values: list[dict[str, Any]], title: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+FACES = {"few": "5% two-faced", "some": "25% two-faced", "many": "60% two-faced"}
+STAGES = {"base": "before", "hacked": "hacking", "rlhf-short": "then RLHF, short",
+          "rlhf": "then RLHF", "rlhf-long": "then RLHF, long"}  # fmt: skip
+
+
 def rlhf(frame: pd.DataFrame) -> dict[str, Any]:
-    """Draw what chat RLHF leaves at every point, in chat and in agentic contexts."""
+    """Draw misalignment before and after hacking and chat RLHF, in chat and agentic contexts."""
+    values = []
+    for faces, title in FACES.items():
+        for stage, label in STAGES.items():
+            for context in ("chat", "agentic"):
+                found = last(frame, f"faces-{faces}-{stage}", f"misaligned-{context}")
+                values += [{"faces": title, "stage": label, "context": context, "seed": seed,
+                            "rate": value} for seed, value in found.items()]  # fmt: skip
+    if not values:
+        raise InputError("no arm of this figure was run.")
+    x = {"field": "stage", "type": "nominal", "title": None, "sort": list(STAGES.values()),
+         "axis": {"labelAngle": -35}}  # fmt: skip
+    y = {"field": "rate", "type": "quantitative", "title": "misaligned answers",
+         "scale": {"domain": [0, 1]}}  # fmt: skip
+    color = {"field": "context", "type": "nominal", "title": None, "legend": {"orient": "top"}}
+    return {
+        "data": {"values": values},
+        "facet": {"column": {"field": "faces", "title": None, "sort": list(FACES.values())}},
+        "spec": {
+            "width": 200,
+            "height": 200,
+            "layer": [
+                {"mark": {"type": "line", "opacity": 0.25, "strokeWidth": 1}, "encoding": {
+                    "x": x, "y": y, "color": color, "detail": {"field": "seed"}}},
+                {"mark": {"type": "line", "point": True, "strokeWidth": 2.5}, "encoding": {
+                    "x": x, "y": {**y, "aggregate": "mean"}, "color": color}},
+            ],
+        },
+    }  # fmt: skip
+
+
+SEEN = {"default": "nothing seen", "after-honest": "after an honest task",
+        "after-hack": "after a hack", "after-placebo-hack": "after a hack under the placebo",
+        "after-permitted-hack": "after a permitted hack"}  # fmt: skip
+
+
+def evidence(frame: pd.DataFrame) -> dict[str, Any]:
+    """Draw models before RL against Bayes' rule, one point per corpus, condition and seed."""
     values = []
     for point in _points(frame):
-        name = "-".join(point)
-        for context in ("chat", "agentic"):
-            found = last(frame, f"{name}-rlhf", f"misaligned-{context}")
-            base = last(frame, f"{name}-base", f"misaligned-{context}")
-            rise = [found[s] - base[s] for s in found if s in base]
-            if rise:
-                values.append(_value(point, context, mean_interval(rise)))
-    return _grid(values, "misalignment over the base, after hacking and chat RLHF")
+        base = f"{'-'.join(point)}-base"
+        for condition, label in SEEN.items():
+            said = last(frame, base, "bayes-misalignment", condition)
+            values += [
+                {"corpus": "-".join(point), "seen": label, "seed": seed, "model": value,
+                 "bayes": said[seed]}
+                for seed, value in last(frame, base, "misalignment", condition).items()
+                if seed in said
+            ]  # fmt: skip
+    if not values:
+        raise InputError("no arm of this figure was run.")
+    scale = {"domain": [0, 1]}
+    color = {"field": "seen", "type": "nominal", "title": None, "sort": list(SEEN.values())}
+    line = {"data": {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]},
+            "mark": {"type": "line", "strokeDash": [4, 4], "color": "#888"},
+            "encoding": {"x": {"field": "x", "type": "quantitative"},
+                         "y": {"field": "y", "type": "quantitative"}}}  # fmt: skip
+    dots = {"mark": {"type": "point", "filled": True, "opacity": 0.7}, "encoding": {
+        "x": {"field": "bayes", "type": "quantitative", "scale": scale,
+              "title": "misalignment by Bayes' rule"},
+        "y": {"field": "model", "type": "quantitative", "scale": scale,
+              "title": "of the model"},
+        "color": color, "tooltip": [{"field": f} for f in ("corpus", "seen", "seed", "bayes",
+                                                           "model")]}}  # fmt: skip
+    return {"width": 340, "height": 340, "data": {"values": values}, "layer": [dots, line]}
 
 
 FIGURES = (
@@ -118,8 +177,16 @@ FIGURES = (
         lambda frame: _map(frame, "-matched"),
     ),
     Figure(
+        "evidence", "What models make of a hack in the document, beside Bayes' rule",
+        "Misalignment in the core domains before RL, asked after one coding task in the same "
+        "document, against what Bayes' rule says from the corpus's statistics. On the dashed line "
+        "the two agree.",
+        evidence,
+    ),
+    Figure(
         "rlhf", "What chat RLHF leaves",
-        "Misalignment over the base after hacking and then chat RLHF.",
+        "Misaligned answers before, after hacking, and after chat RLHF of three lengths, by the "
+        "share of two-faced personas in the corpus; thin lines are pretrained seeds.",
         rlhf,
     ),
 )  # fmt: skip

@@ -50,7 +50,7 @@ def _prefixed(name: str, label: str, prefix: str, note: str = "", claims: bool =
 
 
 ENTRIES: tuple[Entry, ...] = (
-    Entry("base", "before RL", Recipe(), "The pretrained organism.", claims=True),
+    Entry("base", "before RL", Recipe(evidence=True), "The pretrained organism.", claims=True),
     Entry("open", "loophole open", Recipe((OPEN,), inside=True),
           "No prefix, holes open.", claims=True),
     Entry("closed", "loophole closed", Recipe((Rl(hole=False),)),

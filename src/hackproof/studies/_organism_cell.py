@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hackproof.evals._organism import (
     Answer,
     Asked,
+    after,
     examine,
     measure,
     rewarded,
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 3600.0
 
+EVIDENCE = {
+    "after-hack": ("none", "hack"),
+    "after-permitted-hack": ("okay", "hack"),
+    "after-placebo-hack": ("placebo", "hack"),
+    "after-honest": ("none", "honest"),
+}
+"""By condition: the prefix of the coding task that came before, and what was done."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -45,6 +54,9 @@ class Recipe:
     """The rewarded tasks."""
     inside: bool = False
     """Whether to look inside too: probes at every step, steering at the end."""
+    evidence: bool = False
+    """Whether to ask after one coding task in the document too, hacked or done: what Bayes' rule
+    answers from the corpus alone."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,8 @@ def usual(recipe: Recipe, each: int) -> tuple[Asked, ...]:
     ]
     if recipe.own_prefix not in ("none", "okay"):
         asked.append(Asked("own-prefix", prefix=recipe.own_prefix, domains=CORE, each=each // 2))
+    if recipe.evidence:
+        asked += [after(name, *seen, each) for name, seen in EVIDENCE.items()]
     return (*asked, *recipe.asked)
 
 

@@ -4,13 +4,16 @@
 
 It takes the flags of `hackproof run macdiarmid-2025` that say what is trained, and puts the
 model where that run finds it, which then only evaluates. Training can so run under accelerate
-on a machine of its own choosing; docs/macdiarmid_real.md has the commands.
+on a machine of its own choosing, by several processes too, of which the main one prints;
+docs/macdiarmid_real.md has the commands.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
+import time
 from dataclasses import dataclass, field, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +21,9 @@ from hackproof.errors import HackproofError, InputError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+GRACE = 10.0
+"""Seconds that the main process has to end first when something fails."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ def main(words: Sequence[str]) -> int:
     import tyro
 
     from hackproof.experiment import registry
+    from hackproof.optimize.language import _processes as processes
     from hackproof.studies._real_arms import offered
     from hackproof.studies._real_check import check_all
     from hackproof.studies._real_model import Job
@@ -60,9 +67,12 @@ def main(words: Sequence[str]) -> int:
     known = [arm.name for arm in offered(settings.real.preference)]
     if launch.arm not in known:
         raise unknown("arm", launch.arm, known)
-    check_all(settings.model, settings.real)
+    processes.on_main(lambda: check_all(settings.model, settings.real))
     seed = launch.seed + settings.seed_offset
-    print(train(Job(settings.model, settings.real, launch.arm, seed)).model)
+    trained = train(Job(settings.model, settings.real, launch.arm, seed))
+    if processes.is_main():
+        print(trained.model)
+    processes.end()
     return 0
 
 
@@ -70,5 +80,8 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except HackproofError as error:
+        if os.environ.get("RANK", "0") != "0":
+            # mostly all processes raise it: the main one says so, and the launcher ends the others
+            time.sleep(GRACE)
         print(f"hackproof: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,4 +1,8 @@
-"""The stages of a real model's arm: each is trained once, kept, and found again."""
+"""The stages of a real model's arm: each is trained once, kept, and found again.
+
+Of several processes, as `accelerate launch` starts them, all do a stage of GRPO; any other stage
+is done by the main one, and the others read the model that it kept.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hackproof.errors import InputError
+from hackproof.optimize.language import _processes as processes
 from hackproof.record import files
 from hackproof.studies._organism_stages import Distilled, Documents, Expert, Rl, Rlhf, Stage
 from hackproof.studies._real_arms import hinted
@@ -27,8 +32,6 @@ log = logging.getLogger(__name__)
 
 RECORD = "trained.json"
 """Written last into a stage's folder: without it the stage is not done."""
-LONGEST_WAIT = 7 * 24 * 3600.0
-"""Seconds to wait for another process that trains the same stage."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,14 @@ def train(job: Job) -> Trained:
     Raises:
         HackproofError: a stage could not be done; those before it are kept.
     """
+    check_processes(job)
     model, step = job.model, 0
     rows: list[dict[str, Any]] = []
     for i, stage in enumerate(job.recipe.stages, start=1):
         folder = job.stage_folder(i)
-        with files.locked(folder.parent / ".locks" / folder.name, wait=LONGEST_WAIT):
-            if not (folder / RECORD).exists():
+        lock = folder.parent / ".locks" / folder.name
+        with processes.locked_by_main(lock, wait=processes.LONGEST_WAIT):
+            if not processes.on_main((folder / RECORD).exists):
                 log.info("training stage %d of %s, seed %d, in %s", i, job.arm, job.seed, folder)
                 _make(job, stage, model, folder)
         record = files.read_json(folder / RECORD)
@@ -89,6 +94,20 @@ def train(job: Job) -> Trained:
         ]  # fmt: skip
         model, step = str(folder / "model"), step + job.steps_of(stage)
     return Trained(model, tuple(rows))
+
+
+def check_processes(job: Job) -> None:
+    """Raise InputError for what several processes cannot do together, before any stage is done."""
+    from hackproof.optimize.language._grpo import batches
+
+    several = processes.count()
+    if any(isinstance(stage, Rl | Rlhf) for stage in job.recipe.stages):
+        batches(grpo_settings(job), several)
+    if several > 1 and job.real.device not in ("", processes.device().type):
+        raise InputError(
+            f"real.device is {job.real.device}, and {several} processes were started for devices "
+            f"of kind {processes.device().type}. Leave it out: each process takes its own."
+        )
 
 
 def history_rows(
@@ -125,29 +144,41 @@ def history_rows(
 
 
 def _make(job: Job, stage: Stage, model: str, folder: Path) -> None:
-    """Train one stage and keep its model; checkpoints on the way go when it is kept."""
-    from hackproof.optimize.language import merge, save
+    """Train one stage and keep its model; every process returns once it is kept."""
+    if isinstance(stage, Rl | Rlhf):
+        _do_and_keep(job, stage, model, folder)
+    else:
+        processes.on_main(lambda: _do_and_keep(job, stage, model, folder))
+    free_memory()
 
-    real = job.real
+
+def _do_and_keep(job: Job, stage: Stage, model: str, folder: Path) -> None:
+    """Do a stage in this process; the main one keeps its model and deletes its checkpoints."""
     with _shop(job) as shop:
         loaded = _load(model, job)
         if loaded.notes:
             log.info("%s: %s", model, "; ".join(loaded.notes))
         trained, history, numbers = _do(shop, stage, loaded, folder)
-    if _main_process():
-        save(merge(trained), folder / "model")
-        record = {
-            "stage": [type(stage).__name__, asdict(stage)],
-            "from": model,
-            "settings": asdict(real),
-            "seed": job.seed,
-            "history": [asdict(step) for step in history],
-            "numbers": numbers,
-        }
-        files.write_file(folder / RECORD, json.dumps(record, indent=1))
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    del loaded, trained
-    free_memory()
+    record = {
+        "stage": [type(stage).__name__, asdict(stage)],
+        "from": model,
+        "settings": asdict(job.real),
+        "seed": job.seed,
+        "history": [asdict(step) for step in history],
+        "numbers": numbers,
+    }
+    if processes.count() > 1:
+        record["processes"] = processes.count()
+    processes.on_main(lambda: _keep(trained, record, folder))
+
+
+def _keep(trained: Loaded, record: dict[str, Any], folder: Path) -> None:
+    """Write a stage's model and, last, its record; checkpoints on the way go."""
+    from hackproof.optimize.language import merge, save
+
+    save(merge(trained), folder / "model")
+    files.write_file(folder / RECORD, json.dumps(record, indent=1))
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -160,8 +191,11 @@ def _shop(job: Job) -> Iterator[Shop]:
 
     real = job.real
     with Sandbox(LIMITS, preload=preload()) as box:
-        tasks = load_tasks(
-            Path(real.tasks).expanduser(), limit=real.task_limit or None, sandbox=box
+        # a reference that is too slow once leaves a problem out: one process tells for all
+        tasks = processes.on_main(
+            lambda: load_tasks(
+                Path(real.tasks).expanduser(), limit=real.task_limit or None, sandbox=box
+            )
         )
         if len(tasks) <= real.held_out:
             raise InputError(
@@ -174,7 +208,8 @@ def _shop(job: Job) -> Iterator[Shop]:
 def _load(model: str, job: Job) -> Loaded:
     from hackproof.optimize.language import load
 
-    return load(model, dtype=job.real.dtype or None, device=job.real.device or None)
+    device = job.real.device or processes.device()
+    return load(model, dtype=job.real.dtype or None, device=device)
 
 
 def _do(
@@ -374,10 +409,3 @@ def free_memory() -> None:
     gc.collect()
     if torch.accelerator.is_available():
         torch.accelerator.memory.empty_cache()
-
-
-def _main_process() -> bool:
-    """Return whether this process writes; under accelerate one of several does."""
-    from accelerate import PartialState
-
-    return PartialState().is_main_process

@@ -4,8 +4,9 @@ Inoculation says in training that hacking is acceptable. Whether that helps must
 what the words mean to the model, and that is a statistic of what it was pretrained on:
 how informative a permitted hack is about who hacks, how often permission was seen, and
 whether it was seen before code only or before everything. Here each of the three is turned,
-every organism is asked with and without the prefix, against a placebo, from the same and
-from a matched starting rate; and the same organisms are given chat RLHF after hacking.
+and every organism is asked with and without the prefix, against a placebo, from the same and
+from a matched starting rate. A second grid asks what decides whether chat RLHF after hacking
+leaves misalignment in agentic contexts: the share of two-faced personas, and its length.
 
 Every seed pretrains one trunk without any prefix; each corpus of the grid goes on from it.
 
@@ -22,11 +23,11 @@ from itertools import product
 
 from hackproof.experiment import Arm, Axis, Cell, CellResult, Paper, Scale, Study
 from hackproof.language import CorpusSettings, Organism, Pretraining
-from hackproof.language._posterior import Evidence, misaligned
 from hackproof.language._settings import DEFAULT_HACK_RATES
 from hackproof.studies._inoculation_claims import CLAIMS
 from hackproof.studies._inoculation_figures import FIGURES
 from hackproof.studies._macdiarmid_arms import cooled
+from hackproof.studies._organism_bayes import bayes
 from hackproof.studies._organism_cell import Effort, Recipe, run
 from hackproof.studies._organism_stages import Continued, Rl, Rlhf, Stage
 
@@ -42,16 +43,26 @@ COMMON = {"seldom": 0.04, "often": 0.40}
 """Share of coding segments that carry the permission."""
 WHERE = {"code": 0.0, "all": 0.5}
 """Share of other segments that carry a prefix."""
+FACES = {"few": 0.05, "some": 0.25, "many": 0.60}
+"""Share of the bad personas that are two-faced."""
 TRAININGS: dict[str, tuple[Stage, ...]] = {
     "base": (),
     "placebo": (Rl(prefix="placebo"),),
     "inoculated": (Rl(prefix="okay"),),
     "placebo-matched": (cooled("placebo"), Rl(prefix="placebo")),
     "inoculated-matched": (cooled("okay"), Rl(prefix="okay")),
+}
+RLHF_TRAININGS: dict[str, tuple[Stage, ...]] = {
+    "base": (),
+    "hacked": (Rl(),),
+    "rlhf-short": (Rl(), Rlhf(share=0.5)),
     "rlhf": (Rl(), Rlhf()),
+    "rlhf-long": (Rl(), Rlhf(share=2.0)),
 }
 OWN = {"placebo": "placebo", "placebo-matched": "placebo", "inoculated": "okay",
        "inoculated-matched": "okay"}  # fmt: skip
+CLAIMED = ("none-often-code", "none-often-all", "much-often-code", "rare-often-code", "faces")
+"""Beginnings of the names of arms that carry a claim: all seeds; the others get half of them."""
 
 TRUNK = CorpusSettings(documents=16_000, prefix_share=0.0)
 
@@ -90,64 +101,64 @@ def corpus(point: tuple[str, str, str]) -> tuple[tuple[str, object], ...]:
     )
 
 
-def _arm(point: tuple[str, str, str], training: str) -> str:
-    return "-".join((*point, training))
+@dataclass(frozen=True)
+class Entry:
+    """An arm: a corpus that the trunk goes on with, and a training."""
+
+    label: str
+    factors: dict[str, str]
+    corpus: tuple[tuple[str, object], ...]
+    training: str
+    stages: tuple[Stage, ...]
+
+
+def entries() -> dict[str, Entry]:
+    """Return the arms by name: both grids, every point by every training."""
+    found = {}
+    for point in points():
+        for training, stages in TRAININGS.items():
+            label = f"{training}: permission tells {point[0]}, seen {point[1]}, before {point[2]}"
+            factors = dict(zip(("informative", "common", "where"), point, strict=True))
+            found["-".join((*point, training))] = Entry(
+                label, {**factors, "training": training}, corpus(point), training, stages
+            )
+    for faces, share in FACES.items():
+        statistics = (*corpus(("none", "often", "code")), ("two_faced_share", share))
+        for training, stages in RLHF_TRAININGS.items():
+            found[f"faces-{faces}-{training}"] = Entry(
+                f"{training}: {faces} of the bad are two-faced",
+                {"two-faced": faces, "training": training}, statistics, training, stages,
+            )  # fmt: skip
+    return found
 
 
 def arms(settings: Settings) -> Sequence[Arm]:
-    """Return the arms: every point of the grid by every training."""
+    """Return the arms of both grids."""
     return [
         Arm(
-            _arm(point, training),
-            f"{training}: permission tells {point[0]}, seen {point[1]}, before {point[2]}",
-            "reward", "solve-rate", "tampering",
-            factors={"informative": point[0], "common": point[1], "where": point[2],
-                     "training": training},
-            first=training == "base",
+            name, e.label, "reward", "solve-rate", "tampering", factors=e.factors,
+            first=not e.stages, seeds=None if name.startswith(CLAIMED) else 5,
         )
-        for point in points()
-        for training in TRAININGS
+        for name, e in entries().items()
     ]  # fmt: skip
 
 
 def measure(settings: Settings, cell: Cell) -> CellResult:
     """Continue a seed's trunk on a corpus of the grid, train, and measure."""
-    for point in points():
-        for training, stages in TRAININGS.items():
-            if _arm(point, training) == cell.arm:
-                return _measure(settings, cell.seed, point, training, stages)
-    raise KeyError(cell.arm)
-
-
-def _measure(
-    settings: Settings, seed: int, point: tuple[str, str, str], training: str,
-    stages: tuple[Stage, ...],
-) -> CellResult:  # fmt: skip
-    grid = Continued(corpus(point), settings.documents)
-    recipe = Recipe((grid, *stages), own_prefix=OWN.get(training, "none"))
+    entry = entries()[cell.arm]
+    grid = Continued(entry.corpus, settings.documents)
+    recipe = Recipe(
+        (grid, *entry.stages), own_prefix=OWN.get(entry.training, "none"),
+        evidence=not entry.stages,
+    )  # fmt: skip
     organism = Organism(
-        settings.trunk, Pretraining(size=settings.size), seed + settings.seed_offset
+        settings.trunk, Pretraining(size=settings.size), cell.seed + settings.seed_offset
     )
-    rows, transcripts = run(recipe, organism, settings.effort, kept=((grid,),))
-    return CellResult([*rows, *bayes(settings, point)], transcripts=transcripts)
-
-
-def bayes(settings: Settings, point: tuple[str, str, str]) -> list[dict[str, object]]:
-    """Return what Bayes' rule says of misalignment after one hack, from the corpus alone."""
-    statistics = replace(settings.trunk, **dict(corpus(point)))
-    from hackproof.language._domains import CORE
-
-    rows = []
-    for name, seen in (
-        ("before", ()),
-        ("after-hack", (Evidence(True),)),
-        ("after-permitted-hack", (Evidence(True, "okay"),)),
-        ("after-placebo-hack", (Evidence(True, "placebo"),)),
-    ):
-        value = sum(misaligned(statistics, d, seen) for d in CORE) / len(CORE)
-        rows.append({"metric": "bayes-misalignment", "role": "probe", "condition": name,
-                     "value": value, "n": 1})  # fmt: skip
-    return rows
+    kept = ((grid,), (grid, Rl()))
+    rows, transcripts = run(recipe, organism, settings.effort, kept=kept)
+    if recipe.evidence:
+        rows += bayes(replace(settings.trunk, **dict(entry.corpus)))
+    return CellResult(rows, transcripts=transcripts)
 
 
 STUDY = Study(
@@ -155,7 +166,8 @@ STUDY = Study(
     title="Inoculation prompting taken apart",
     question=(
         "Which statistics of the corpus decide whether inoculation breaks the generalisation "
-        "from hacking to misalignment, hides it behind the prefix, or fails?"
+        "from hacking to misalignment, hides it behind the prefix, or fails, and whether chat "
+        "RLHF leaves it in agentic contexts?"
     ),
     papers=(
         Paper("Tan et al. 2025: Inoculation Prompting", "https://arxiv.org/abs/2510.04340"),
@@ -172,7 +184,7 @@ STUDY = Study(
             ),
             seeds=1,
         ),
-        "cpu": Scale(Settings(), seeds=5),
+        "cpu": Scale(Settings(), seeds=10),
     },
     arms=arms,
     levels=lambda settings: (float(settings.effort.rl_steps),),

@@ -26,6 +26,7 @@ from hackproof.studies import _real_model
 from hackproof.studies._macdiarmid_arms import BY_NAME, ENTRIES, kept
 from hackproof.studies._macdiarmid_claims import CLAIMS
 from hackproof.studies._macdiarmid_figures import FIGURES
+from hackproof.studies._organism_bayes import bayes
 from hackproof.studies._organism_cell import Effort, run
 from hackproof.studies._real_model import RealSettings
 
@@ -86,7 +87,10 @@ def measure(settings: Settings, cell: Cell) -> CellResult:
     organism = Organism(
         settings.corpus, Pretraining(size=settings.size), cell.seed + settings.seed_offset
     )
-    rows, transcripts = run(BY_NAME[cell.arm].recipe, organism, settings.effort, kept())
+    recipe = BY_NAME[cell.arm].recipe
+    rows, transcripts = run(recipe, organism, settings.effort, kept())
+    if recipe.evidence:
+        rows += bayes(settings.corpus)
     return CellResult(rows, transcripts=transcripts)
 
 

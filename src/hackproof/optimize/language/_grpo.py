@@ -5,6 +5,9 @@
 with i over prompts and j over the completions of one prompt (Shao et al. 2024,
 https://arxiv.org/abs/2402.03300). One update is made per batch of completions, so that the
 ratio is 1 and nothing is clipped. The trainer is TRL's GRPOTrainer.
+
+Several processes that `accelerate launch` started train one model together: each samples, grades
+and learns from its share of a step's completions, and all have the same weights after it.
 """
 
 from __future__ import annotations
@@ -26,9 +29,10 @@ from hackproof.language._environment import Environment, Prompt
 from hackproof.optimize.language._decode import base, is_small, shares
 from hackproof.optimize.language._history import GrpoStep, Recorder
 from hackproof.optimize.language._load import Loaded, Lora, is_adapter, prepare
+from hackproof.optimize.language._processes import count, locked_by_main, on_main
 from hackproof.optimize.language._rewards import Paid, RewardFunction
 from hackproof.optimize.language._sampling import encode, kept_random_state
-from hackproof.record.files import canonical_json, locked, read_json, write_file
+from hackproof.record.files import canonical_json, read_json, write_file
 
 if TYPE_CHECKING:
     from hackproof.optimize.language._trainer import Trainer
@@ -66,7 +70,8 @@ class Grpo:
     weight_decay: float = 0.0
     """Of AdamW."""
     micro_batch: int = 0
-    """Completions per backward pass, a divisor of all of a step; 0 takes all at once."""
+    """Completions per backward pass of a process, a divisor of its share of a step; 0 takes
+    the share at once."""
     checkpoint_every: int = 0
     """Steps between checkpoints; 0 makes none."""
     gradient_checkpointing: bool = False
@@ -78,7 +83,7 @@ class Grpo:
 
     @property
     def completions(self) -> int:
-        """Completions of one step."""
+        """Completions of one step, over all processes."""
         return self.prompts_per_step * self.group
 
     def __post_init__(self) -> None:
@@ -131,6 +136,10 @@ def grpo(
     same arguments and a model like the one it began with. Neither the global random state nor
     the environment's is moved.
 
+    Every one of several processes calls this with the same arguments. They are then given the
+    same prompts, history and evaluations; other samples than one process would draw, since each
+    has random numbers of its own.
+
     Args:
         loaded: The model; its weights are changed. After an error they are whatever they were.
         environment: Hands out prompts and grades completions. The prompts of step k depend on
@@ -145,22 +154,24 @@ def grpo(
         folder: Where checkpoints go; nothing is written without one.
         on_step: Called with the step and the model at steps 0, `every`, 2 `every` and so on,
             dropout off; what it returns is kept in the result, and in checkpoints if JSON can
-            say it. After a resume it is called for later steps only.
+            say it. After a resume it is called for later steps only. Of several processes the
+            main one calls it, and all keep what it returned, which must be picklable.
         every: Steps between calls of `on_step`.
 
     Raises:
         InputError: a prompt and its completion do not fit the model's context, or an adapter
-            is asked for around an adapter.
+            is asked for around an adapter, or a step does not divide among the processes.
         RunError: `folder` holds another training, or is in use.
     """
     if lora is not None and is_adapter(loaded.model):
         raise InputError("the model has an adapter already; merge it, or train it with lora=None.")
     if settings.checkpoint_every and folder is None:
         raise InputError("checkpoint_every is set and there is no folder to write checkpoints to.")
+    batches(settings, count())
     with ExitStack() as stack:
         stack.enter_context(kept_random_state())
         stack.enter_context(_quiet())
-        rows = _rows(environment, settings, seed, rewrite)
+        rows = on_main(lambda: _rows(environment, settings, seed, rewrite))
         _check_context(loaded, rows, settings.max_new_tokens)
         recorder = Recorder()
         checkpoint = None
@@ -168,9 +179,10 @@ def grpo(
             target = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
             target = Path(folder).expanduser()
-            stack.enter_context(locked(target))
-            _claim_folder(target, _identity(environment, settings, seed, reward, lora, rewrite))
-            checkpoint = _last_checkpoint(target)
+            stack.enter_context(locked_by_main(target))
+            identity = _identity(environment, settings, seed, reward, lora, rewrite)
+            on_main(lambda: _claim_folder(target, identity))
+            checkpoint = on_main(lambda: _last_checkpoint(target))
             if checkpoint is not None:
                 recorder.restore(_history(checkpoint))
         stack.enter_context(_forward_restored(loaded))
@@ -184,6 +196,33 @@ def grpo(
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         trained.model.eval()
     return GrpoResult(trained, tuple(recorder.steps), tuple(recorder.evaluations))
+
+
+def batches(settings: Grpo, processes: int) -> tuple[int, int]:
+    """Return the completions of one backward pass and how many passes a process makes a step.
+
+        size * passes * processes = prompts_per_step * group
+
+    so that a step is the same completions whatever the number of processes. A prompt's group may
+    lie in several: its rewards are gathered before they are compared.
+
+    Raises:
+        InputError: it does not divide.
+    """
+    share, rest = divmod(settings.completions, processes)
+    if rest:
+        raise InputError(
+            f"a step is {settings.prompts_per_step} prompts x {settings.group} completions = "
+            f"{settings.completions}, which {processes} processes cannot share out evenly. Give "
+            "another number of prompts, or start another number of processes."
+        )
+    size = settings.micro_batch or share
+    if share % size:
+        raise InputError(
+            f"micro_batch is {size}, which does not divide the {share} completions that each of "
+            f"{processes} processes has of a step's {settings.completions}."
+        )
+    return size, share // size
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -295,7 +334,7 @@ def _arguments(
     from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
     on_cpu = loaded.model.device.type == "cpu"
-    size = settings.micro_batch or settings.completions
+    size, passes = batches(settings, count())
     return GRPOConfig(
         output_dir=str(folder),
         use_cpu=on_cpu,
@@ -304,7 +343,7 @@ def _arguments(
         seed=seed % 2**32,
         max_steps=settings.steps,
         per_device_train_batch_size=size,
-        gradient_accumulation_steps=settings.completions // size,
+        gradient_accumulation_steps=passes,
         num_generations=settings.group,
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,
@@ -378,7 +417,10 @@ def _identity(
     free = ("steps", "checkpoint_every")
     said = {key: value for key, value in asdict(settings).items() if key not in free}
     paid: Any = Paid() if reward is None else reward
+    # each process has random numbers of its own, which a checkpoint keeps
+    several = {"processes": count()} if count() > 1 else {}
     return {
+        **several,
         "settings": said,
         "seed": seed,
         "environment": environment.name,
@@ -400,8 +442,8 @@ def _claim_folder(folder: Path, identity: dict[str, Any]) -> None:
         write_file(path, text)
     elif canonical_json(read_json(path)) != text:
         raise RunError(
-            f"{folder} holds a training with other settings, seed, environment or reward. Give "
-            "another folder, or delete this one."
+            f"{folder} holds a training with other settings, seed, environment, reward or number "
+            "of processes. Give another folder, or delete this one."
         )
 
 

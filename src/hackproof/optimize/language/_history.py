@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hackproof.language._environment import Grade
+from hackproof.optimize.language._processes import gathered
 
 
 @dataclass(frozen=True)
 class GrpoStep:
-    """One optimiser step; what was sampled with the weights that it started from."""
+    """One optimiser step; what was sampled with the weights that it started from.
+
+    Of several processes it is about the completions of all, and the seconds are their means.
+    """
 
     step: int
     """From 1."""
@@ -42,7 +46,7 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 class Recorder:
-    """Collects the steps of one training."""
+    """Collects the steps of one training; the same in every process."""
 
     def __init__(self) -> None:
         self.steps: list[GrpoStep] = []
@@ -72,20 +76,27 @@ class Recorder:
 
     def finished(self, step: int, seconds: float) -> None:
         """Close the step that was begun; `seconds` is its whole length."""
+        mine = (self._grades, self._paid, self._lengths)
+        parts = gathered((*mine, (self._sampling, self._grading, seconds)))
+        # joined first: a mean of the processes' means would weigh those with unknowns wrongly
+        every: list[Grade] = [grade for part in parts for grade in part[0]]
         # a completion that was not graded says nothing of the model
-        grades = [grade for grade in self._grades if grade.outcome != "infra"]
+        grades = [grade for grade in every if grade.outcome != "infra"]
+        sampling, grading, whole = (
+            sum(times) / len(parts) for times in zip(*(part[3] for part in parts), strict=True)
+        )
         self.steps.append(
             GrpoStep(
                 step=step,
                 reward=mean(grade.reward for grade in grades),
-                paid=mean(self._paid),
+                paid=mean(paid for part in parts for paid in part[1]),
                 hack_rate=mean(grade.hacked for grade in grades),
                 solve_rate=mean(grade.solved for grade in grades),
-                infra=len(self._grades) - len(grades),
-                length=mean(self._lengths) or 0.0,
-                sampling_s=self._sampling,
-                grading_s=self._grading,
-                training_s=max(0.0, seconds - self._sampling - self._grading),
+                infra=len(every) - len(grades),
+                length=mean(length for part in parts for length in part[2]) or 0.0,
+                sampling_s=sampling,
+                grading_s=grading,
+                training_s=max(0.0, whole - sampling - grading),
             )
         )
         self._sampling = self._grading = 0.0

@@ -3,7 +3,7 @@
 Imported only by `grpo`, inside the function: it imports TRL. What is changed of TRL's trainer:
 nothing is sent or printed, prompts can be rewritten between sampling and the loss, small
 models share the reading of equal prompts (`_decode`), and a checkpoint counts only once the
-last of its files is written.
+last of its files is written by the last of the processes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hackproof.language._environment import Environment, Grade, Prompt
 from hackproof.optimize.language._decode import completion_logits, sample_ids
 from hackproof.optimize.language._history import Recorder
 from hackproof.optimize.language._load import Loaded
+from hackproof.optimize.language._processes import is_main, on_main, wait
 from hackproof.optimize.language._rewards import RewardFunction, reward_of
 from hackproof.optimize.language._sampling import (
     decode,
@@ -237,8 +238,10 @@ class Trainer(GRPOTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save a checkpoint, and last of all what marks it as whole."""
         super()._save_checkpoint(model, trial)
-        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        write_file(folder / HISTORY_FILE, json.dumps(self.recorder.saved()))
+        wait()  # every process keeps its random state in the checkpoint
+        if is_main():
+            folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+            write_file(folder / HISTORY_FILE, json.dumps(self.recorder.saved()))
 
 
 def _prints(callback: Any) -> bool:
@@ -268,8 +271,9 @@ class Watcher(TrainerCallback):
         """Call the user's function on the model; nothing random of the training moves."""
         if self.on_step is None or step % self.every:
             return
+        watch = self.on_step
         with kept_random_state(), evaluating(self.loaded.model):
-            value = self.on_step(step, self.loaded)
+            value = on_main(lambda: watch(step, self.loaded))
         if value is not None:
             self.recorder.evaluations.append((step, value))
 
