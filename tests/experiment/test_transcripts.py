@@ -197,7 +197,7 @@ def test_a_thorough_forger_of_transcripts_is_found_by_running_again(run, monkeyp
             cell.write_text(files.canonical_json(side))
     else:
         for path in (run.path / "transcripts").iterdir():
-            forge(path, hack=False)
+            forge(path, answer="forged")  # some cells have no hack to deny
     reseal(run)
     assert found(run) == set()
     (problem,) = verify(run.path, study=TOLD, rerun=1)

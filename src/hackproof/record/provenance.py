@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -116,5 +117,11 @@ def loaded_code(rooms: tuple[str, ...]) -> dict[str, str]:
         if not f"{name}.".startswith(prefixes) or not file or file.endswith("__init__.py"):
             continue
         if file.endswith(".py") and not name.endswith(("_claims", "_figures")):
-            digests[name] = code_digest(Path(file))
+            digests[name] = _kept_digest(Path(file), os.stat(file).st_mtime_ns)
     return digests
+
+
+@lru_cache(maxsize=1024)
+def _kept_digest(path: Path, changed: int) -> str:
+    """Return `code_digest`, once for each state of a file: every cell asks for all of them."""
+    return code_digest(path)
