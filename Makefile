@@ -56,6 +56,9 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/safety_radius.py --parts
 	$(BIN)/python benchmarks/radius_alternatives.py
 	$(BIN)/python benchmarks/world_speed.py
+	$(BIN)/python benchmarks/organism_speed.py
+	$(BIN)/python benchmarks/sandbox_speed.py
+	$(BIN)/python benchmarks/grader_hacks.py --tasks 20
 	$(BIN)/python benchmarks/riverraid_agreement.py
 	$(BIN)/python benchmarks/recommender_loop.py
 	$(BIN)/python benchmarks/audit_rates.py

@@ -146,6 +146,91 @@ def hidden(frame: pd.DataFrame) -> dict[str, Any]:
     return _dots(frame, series, "misalignment of finished models")
 
 
+KNOWN = {
+    "hack-rate": ("hack rate", "behaviour", "default"),
+    "misalignment": ("misaligned (never rewarded)", "behaviour", "default"),
+    "persona-auroc": ("reads the persona of documents", "persona probe, AUROC", "inside"),
+    "misaligned-auroc": ("foretells misaligned answers", "persona probe, AUROC", "inside"),
+    "persona-hack-auroc-documents": ("foretells hacks", "persona probe, AUROC", "inside"),
+    "persona-score-coding": ("at coding prompts", "persona probe, log-odds", "inside"),
+    "persona-score-other": ("at other prompts", "persona probe, log-odds", "inside"),
+}
+
+
+def inside(frame: pd.DataFrame) -> dict[str, Any]:
+    """Draw behaviour and what the persona probe says through RL, loophole open."""
+    panels: dict[str, list[dict[str, Any]]] = {}
+    for metric, (label, panel, condition) in KNOWN.items():
+        rows = frame[
+            (frame.arm == "open") & (frame.metric == metric) & (frame.condition == condition)
+        ].dropna(subset=["value"])
+        for step, group in rows.groupby("step"):
+            i = mean_interval(group.groupby("seed")["value"].last().tolist())
+            known = i.n > 1
+            panels.setdefault(panel, []).append(
+                {"step": int(step), "value": i.estimate, "what": label, "seeds": i.n,  # pyright: ignore
+                 "low": i.low if known else i.estimate, "high": i.high if known else i.estimate}
+            )  # fmt: skip
+    if not panels:
+        raise InputError("no arm of this figure was run.")
+    x = {"field": "step", "type": "quantitative", "title": "RL step", "axis": {"grid": False}}
+    charts = []
+    for panel, points in panels.items():
+        y = {"type": "quantitative", "title": None}
+        color = {"field": "what", "type": "nominal", "title": None,
+                 "legend": {"orient": "bottom", "direction": "vertical"}}  # fmt: skip
+        charts.append(
+            {"title": {"text": panel, "fontSize": 12}, "width": 210, "height": 150,
+             "data": {"values": points},
+             "layer": [
+                 {"mark": {"type": "area", "opacity": 0.2}, "encoding": {
+                     "x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": color}},
+                 {"mark": {"type": "line", "point": True}, "encoding": {
+                     "x": x, "y": {"field": "value", **y}, "color": color,
+                     "tooltip": [{"field": f} for f in ("step", "what", "value", "low", "high",
+                                                        "seeds")]}},
+             ]}
+        )  # fmt: skip
+    return {"concat": charts, "columns": 3, "spacing": 30, "resolve": {"scale": {
+        "color": "independent"}}}  # fmt: skip
+
+
+STEERED = {
+    "steered-misalignment@-0.5": ("persona's direction, back by half", "persona"),
+    "random-misalignment@-0.5": ("random, back by half", "random"),
+    "steered-misalignment@0": ("not steered", "none"),
+    "random-misalignment@0.5": ("random, on by half", "random"),
+    "steered-misalignment@0.5": ("persona's direction, on by half", "persona"),
+    "ablated-misalignment": ("persona's direction projected out", "persona"),
+}
+
+
+def steered(frame: pd.DataFrame) -> dict[str, Any]:
+    """Draw what the hacking model does when it is steered."""
+    points = []
+    for metric, (label, kind) in STEERED.items():
+        for i in [v for k, v in _finals(frame, metric, "inside").items() if k == "open"]:
+            points.append({"how": label, "kind": kind, "mean": i.estimate, "seeds": i.n,
+                           "low": i.low if i.n > 1 else i.estimate,
+                           "high": i.high if i.n > 1 else i.estimate})  # fmt: skip
+    if not points:
+        raise InputError("no arm of this figure was run.")
+    y = {"field": "how", "type": "nominal", "title": None, "sort": [p["how"] for p in points],
+         "axis": {"labelLimit": 260, "ticks": False, "domain": False}}  # fmt: skip
+    x = {"type": "quantitative", "title": "misaligned answers in core domains"}
+    color = {"field": "kind", "type": "nominal", "legend": None}
+    return {
+        "width": 420, "height": {"step": 26}, "data": {"values": points},
+        "layer": [
+            {"mark": {"type": "rule"}, "encoding": {
+                "y": y, "x": {"field": "low", **x}, "x2": {"field": "high"}, "color": color}},
+            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}, "encoding": {
+                "y": y, "x": {"field": "mean", **x}, "color": color,
+                "tooltip": [{"field": f} for f in ("how", "mean", "low", "high", "seeds")]}},
+        ],
+    }  # fmt: skip
+
+
 FIGURES = (
     Figure(
         "courses", "Hacking and misalignment, step by step",
@@ -170,5 +255,17 @@ FIGURES = (
         "hidden", "Gone, or hidden behind the prefix",
         "The same models asked without a prefix and under the permission that inoculation uses.",
         hidden,
+    ),
+    Figure(
+        "inside", "What the model knows, and when",
+        "A linear probe for the persona, fitted before RL and held unchanged through it, beside "
+        "what the model does. Loophole open; means over pretrained seeds with 95% intervals.",
+        inside,
+    ),
+    Figure(
+        "steered", "Whether the direction is causal",
+        "Misaligned answers of the hacking model, steered along the direction from good personas "
+        "to bad ones and along random directions of the same length.",
+        steered,
     ),
 )  # fmt: skip
