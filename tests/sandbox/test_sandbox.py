@@ -144,6 +144,44 @@ def test_output_is_bounded(sandbox: Sandbox):
     assert (result.stdout, result.truncated, result.exit_code) == ("x" * 10, True, 0)
 
 
+def test_all_that_was_written_comes_back(sandbox: Sandbox):
+    source = """
+    import os, sys
+    text = "".join(f"{number:07}\\n" for number in range(40000))
+    sys.stderr.write(text)
+    print(text, end="")
+    with open("kept", "w") as file: file.write(text)
+    os.write(3, b"noise" * 50000)
+    """
+    program = {"main.py": textwrap.dedent(source)}
+    expected = "".join(f"{number:07}\n" for number in range(40000))
+    limits = Limits(seconds=30, output_bytes=1 << 20)
+    for collect in ([], ["kept"]):
+        result = sandbox.run(program, collect=collect, limits=limits)
+        assert (result.status, result.exit_code, result.truncated) == ("exited", 0, False)
+        assert result.stdout == result.stderr == expected
+        assert result.files == dict.fromkeys(collect, expected.encode())
+
+
+def test_a_program_can_read_and_remove_its_own_file(sandbox: Sandbox):
+    source = "import os\nprint(open(__file__).read()[:9])\nos.unlink(__file__)\n1 / 0\n"
+    result = sandbox.run({"main.py": source})
+    assert (result.stdout, result.exit_code) == ("import os\n", 1)
+    assert "ZeroDivisionError" in result.stderr
+
+
+def test_what_the_worker_is_told_does_not_reach_a_run(sandbox: Sandbox):
+    source = """
+    import os, subprocess, sys
+    show = "import os; print(sorted(os.environ))"
+    command = [sys.executable, "-c", show]
+    print(subprocess.run(command, capture_output=True, text=True).stdout, end="")
+    print([each for each in sys.modules if "worker" in each or each.endswith("_child")])
+    """
+    result = sandbox.run({"main.py": textwrap.dedent(source)})
+    assert result.stdout == "['HOME', 'LANG', 'PATH']\n[]\n", result
+
+
 def test_limits_name_themselves(sandbox: Sandbox):
     burn = sandbox.run({"main.py": "while True: pass"}, limits=Limits(seconds=60, cpu_seconds=0.5))
     assert (burn.status, "CPU" in burn.reason) == ("timeout", True)
@@ -159,9 +197,13 @@ def test_limits_name_themselves(sandbox: Sandbox):
         ({"/etc/passwd": ""},),
         ({"../a": ""},),
         ({"a//b": ""},),
+        ({"./a": ""},),
+        ({"a/": ""},),
+        ({".": ""},),
         ({"": ""},),
         ({"a\0": ""},),
         ({"main.py": "", "main.py/b": ""},),
+        ({"main.py": "", "a/b": "", "a/b/c/d": ""},),
         ({"main.py": "x" * (17 << 20)},),
         ({"other.py": ""},),
         ({"main.py": ""}, ["main.py", "\0"]),

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]
 import atexit
-import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn
@@ -28,14 +27,13 @@ class Warm:
 
     def __init__(self) -> None:
         package = __name__.partition(".")[0]
-        self._own = [each for each in sys.modules if each.partition(".")[0] == package]
+        own = [each for each in sys.modules if each.partition(".")[0] == package]
+        self._own = [sys.modules.pop(each) for each in own]  # they live on, out of sight
         libraries = [sys.modules.get(each) for each in ("random", "numpy.random", "torch")]
         self._seeds = [getattr(each, "seed", None) for each in libraries]
 
     def refresh(self) -> None:
-        """Forget the worker's modules, and draw new seeds where libraries keep one."""
-        for name in self._own:
-            del sys.modules[name]
+        """Take interrupts as an interpreter does, and new seeds where libraries keep one."""
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         for seed in self._seeds:
             if seed is not None:
@@ -43,16 +41,16 @@ class Warm:
                     seed()
 
 
-def program(warm: Warm, argv: Sequence[str], work: str, claims: int) -> NoReturn:
+def program(warm: Warm, request: Mapping[str, Any], work: str, claims: int) -> NoReturn:
     """Run `argv[0]` as `python argv[0] ...` would, and end the process."""
+    argv = request["argv"]
+    source = request["files"][argv[0]]
     path = os.path.join(work, argv[0])
     sys.argv = [path, *argv[1:]]
     sys.path.insert(0, os.path.dirname(path))
     module = _module("__main__", path)
     warm.refresh()
     with _ending(claims):
-        with io.open_code(path) as file:
-            source = file.read()
         exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
     _finish(0)
 

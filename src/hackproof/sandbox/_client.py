@@ -14,7 +14,7 @@ import sysconfig
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,8 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "MALLOC_ARENA_MAX": "2",
+    # or each run would look up anew what it calls of the C library
+    "LD_BIND_NOW": "1",
     # a worker with threads could not make a user namespace
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -133,7 +135,13 @@ class Worker:
             socket.send_fds(self._control, [bounds.pack()], theirs)
             while theirs:
                 os.close(theirs.pop())
-            reply = self._read(ours, time.monotonic() + bounds.seconds + GRACE)
+            # without files to collect the report is short, and need not wake this process
+            awaited = [
+                fd
+                for fd, end in zip(ours, Most._fields, strict=True)
+                if bounds.collects or end != "report"
+            ]
+            reply = self._read(ours, awaited, time.monotonic() + bounds.seconds + GRACE)
         except RunFailedError:
             raise
         except (OSError, ValueError) as error:
@@ -155,11 +163,13 @@ class Worker:
             stdout.dropped or stderr.dropped,
         )
 
-    def _read(self, streams: dict[int, Stream], deadline: float) -> _protocol.Reply:
-        """Read all streams to their ends, and the worker's reply."""
+    def _read(
+        self, streams: dict[int, Stream], awaited: Iterable[int], deadline: float
+    ) -> _protocol.Reply:
+        """Read all streams to their ends, `awaited` ones as they fill, and the worker's reply."""
         control = self._control.fileno()
         poll = select.poll()
-        for fd in (control, *streams):
+        for fd in (control, *awaited):
             poll.register(fd, select.POLLIN)
         scrap = bytearray(_CHUNK)
         reply = None
@@ -174,9 +184,13 @@ class Worker:
                     poll.unregister(fd)
         # The run's processes are dead, so what the pipes hold is all. Their ends are not
         # waited for: a fork of the caller's in another thread may hold a copy.
-        for fd, stream in streams.items():
-            while stream.read(fd, scrap):
-                pass
+        for fd in streams:
+            poll.register(fd, select.POLLIN)
+        poll.unregister(control)
+        while ready := poll.poll(0):
+            for fd, _ in ready:
+                if not streams[fd].read(fd, scrap):
+                    poll.unregister(fd)
         return reply
 
 

@@ -11,6 +11,9 @@ from contextlib import suppress
 
 from ._protocol import Bounds
 
+Pair = tuple[int, tuple[int, int]]  # a kind of limit, and its soft and hard value
+Pairs = list[Pair]
+
 _MIB = 1 << 20
 _KINDS = (
     resource.RLIMIT_CORE,
@@ -34,32 +37,34 @@ def cpu_limit(bounds: Bounds) -> int:
 
 def apply_fixed() -> None:
     """Set the limits that no run changes, once, in the worker."""
-    _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_MEMLOCK, 0)
-    _set(resource.RLIMIT_MSGQUEUE, 0)
-    _set(resource.RLIMIT_SIGPENDING, 256)
+    resource.setrlimit(*_limit(resource.RLIMIT_CORE, 0))
+    resource.setrlimit(*_limit(resource.RLIMIT_MEMLOCK, 0))
+    resource.setrlimit(*_limit(resource.RLIMIT_MSGQUEUE, 0))
+    resource.setrlimit(*_limit(resource.RLIMIT_SIGPENDING, 256))
 
 
-def apply(bounds: Bounds, inherited_bytes: int, others: int) -> None:
-    """Set the limits of this process and its children, hard and soft alike.
+def of_run(bounds: Bounds, inherited_bytes: int, others: int) -> Pairs:
+    """Return what `resource.setrlimit` is to be given in a run's process, hard and soft alike.
 
     Args:
         bounds: The run's limits.
         inherited_bytes: Address space of the interpreter that this process was forked from.
         others: Processes of the same user namespace that are not the run's.
     """
-    _set(resource.RLIMIT_FSIZE, bounds.disk_mib * _MIB)
-    _set(resource.RLIMIT_NOFILE, bounds.open_files)
-    _set(resource.RLIMIT_NPROC, bounds.processes + others)
-    _set(resource.RLIMIT_CPU, cpu_limit(bounds))
-    _set(resource.RLIMIT_AS, inherited_bytes + bounds.memory_mib * _MIB)
+    return [
+        _limit(resource.RLIMIT_FSIZE, bounds.disk_mib * _MIB),
+        _limit(resource.RLIMIT_NOFILE, bounds.open_files),
+        _limit(resource.RLIMIT_NPROC, bounds.processes + others),
+        _limit(resource.RLIMIT_CPU, cpu_limit(bounds)),
+        _limit(resource.RLIMIT_AS, inherited_bytes + bounds.memory_mib * _MIB),
+    ]
 
 
-def _set(kind: int, value: int) -> None:
+def _limit(kind: int, value: int) -> Pair:
     hard = _HARD[kind]
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)  # an outer limit that is lower stays
-    resource.setrlimit(kind, (value, value))
+    return kind, (value, value)
 
 
 def address_space(proc: int) -> int:

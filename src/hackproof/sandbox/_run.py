@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import marshal
 import os
+import resource
 import stat
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
@@ -42,7 +43,7 @@ class Setting(NamedTuple):
     others: int  # processes of the user namespace besides the run's
 
 
-def begin(setting: Setting, bounds: _protocol.Bounds, fds: Fds) -> NoReturn:
+def begin(setting: Setting, bounds: _protocol.Bounds, limits: _limits.Pairs, fds: Fds) -> NoReturn:
     """Become the run's main process, just after the fork; never returns."""
     try:
         os.setsid()
@@ -52,7 +53,7 @@ def begin(setting: Setting, bounds: _protocol.Bounds, fds: Fds) -> NoReturn:
             _linux.unshare(_linux.CLONE_NEWNS, "mount")
         os.chdir(work)
         _write_files(request["files"])
-        _isolate(setting, bounds)
+        _isolate(setting, limits)
         os.write(fds.report, _protocol.STARTED)
         _take(fds)
     except BaseException as error:
@@ -64,7 +65,7 @@ def begin(setting: Setting, bounds: _protocol.Bounds, fds: Fds) -> NoReturn:
     try:
         gc.enable()
         if request["kind"] == "run":
-            _child.program(setting.warm, request["argv"], work, _CLAIMS)
+            _child.program(setting.warm, request, work, _CLAIMS)
         if request["kind"] == "call":
             _child.call(setting.warm, request, work, _CLAIMS)
         _selftest.answer(setting.namespaces, bounds, _CLAIMS)
@@ -91,9 +92,10 @@ def _write_files(files: dict[str, bytes]) -> None:
         os.close(fd)
 
 
-def _isolate(setting: Setting, bounds: _protocol.Bounds) -> None:
+def _isolate(setting: Setting, limits: _limits.Pairs) -> None:
     """Give up what is left; `no_new_privileges` was already set by the worker."""
-    _limits.apply(bounds, setting.inherited, setting.others)
+    for kind, pair in limits:
+        resource.setrlimit(kind, pair)
     if setting.ruleset >= 0:
         _landlock.restrict(setting.ruleset)
     if setting.namespaces:

@@ -8,7 +8,6 @@ import signal
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from hackproof.errors import InputError, SandboxError
@@ -406,9 +405,7 @@ def _argument(text: str) -> str:
 
 
 def _path(name: str) -> str:
-    path = PurePosixPath(name)
-    plain = "/".join(path.parts)
-    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or plain != name:
+    if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
         raise InputError(
             f"{name!r} is not a plain relative path such as 'main.py' or 'data/a.txt'."
         )
@@ -422,6 +419,8 @@ def _check_files(contents: Mapping[str, bytes], limits: Limits) -> None:
             f"the files need {needed >> 20} MiB and Limits.disk_mib is {limits.disk_mib}."
         )
     for name in contents:
-        for parent in PurePosixPath(name).parents:
-            if str(parent) in contents:
-                raise InputError(f"{str(parent)!r} is given as a file and as a folder.")
+        parts = name.split("/")
+        for count in range(1, len(parts)):
+            parent = "/".join(parts[:count])
+            if parent in contents:
+                raise InputError(f"{parent!r} is given as a file and as a folder.")

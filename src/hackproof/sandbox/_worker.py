@@ -221,9 +221,9 @@ class _Worker:
                 reply = self._run(_protocol.Bounds.unpack(message), _run.Fds(*fds)).pack()
             except OSError as error:
                 reply = f"!{error.filename or 'fork'}: {error.strerror}".encode()
+            self._control.send(reply)  # first, or each end of a pipe would wake the caller
             for fd in fds:
                 os.close(fd)
-            self._control.send(reply)
 
     def _run(self, bounds: _protocol.Bounds, fds: _run.Fds) -> _protocol.Reply:
         began = time.monotonic()
@@ -244,11 +244,15 @@ class _Worker:
     def _fork(self, bounds: _protocol.Bounds, fds: _run.Fds, began: float) -> _protocol.Reply:
         first = self._init.start() if self._namespaces else 0
         try:
+            # all before the fork: after it, each page that is written costs a fault
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            limits = _limits.of_run(bounds, self._setting.inherited, self._setting.others)
+            poll = select.poll()
+            poll.register(self._control.fileno(), select.POLLIN)
             pid = os.fork()
             if pid == 0:
-                _run.begin(self._setting, bounds, fds)
-            ended_by = self._watch(pid, bounds, began)
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                _run.begin(self._setting, bounds, limits, fds)
+            ended_by = self._watch(pid, poll, bounds, began)
             _, status = os.waitpid(pid, 0)  # wait4 would import `resource` each time
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
         finally:
@@ -265,12 +269,10 @@ class _Worker:
             _run.finish(self._setting, bounds, fds)
         os.waitpid(pid, 0)
 
-    def _watch(self, pid: int, bounds: _protocol.Bounds, began: float) -> int:
+    def _watch(self, pid: int, poll: select.poll, bounds: _protocol.Bounds, began: float) -> int:
         """Wait for a run's main process; kill it for too much time or memory, and say which."""
         end = os.pidfd_open(pid)
-        poll = select.poll()
         poll.register(end, select.POLLIN)
-        poll.register(self._control.fileno(), select.POLLIN)
         deadline = began + bounds.seconds
         killed = 0
         try:
