@@ -74,6 +74,7 @@ def prepare_worker(core: int | None = None) -> None:
     """
     os.environ["JAX_PLATFORMS"] = os.environ.get("HACKPROOF_PLATFORM", "cpu")
     os.environ["XLA_FLAGS"] = " ".join(XLA_FLAGS)
+    os.environ["TQDM_DISABLE"] = "1"  # bars of libraries would be drawn over the run's own
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     if core is not None and hasattr(os, "sched_setaffinity"):
