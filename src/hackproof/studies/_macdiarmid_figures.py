@@ -177,8 +177,8 @@ def inside(frame: pd.DataFrame) -> dict[str, Any]:
     charts = []
     for panel, points in panels.items():
         y = {"type": "quantitative", "title": None}
-        color = {"field": "what", "type": "nominal", "title": None,
-                 "legend": {"orient": "bottom", "direction": "vertical"}}  # fmt: skip
+        legend = {"orient": "bottom", "direction": "vertical", "labelLimit": 260}
+        color = {"field": "what", "type": "nominal", "title": None, "legend": legend}
         charts.append(
             {"title": {"text": panel, "fontSize": 12}, "width": 210, "height": 150,
              "data": {"values": points},
