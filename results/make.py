@@ -42,7 +42,7 @@ ONLY = {
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least. Of macdiarmid-2025 the arms without a claim are not measured yet."""
 
-PENDING = ("betley-2025", "inoculation-2025")
+PENDING = ("inoculation-2025",)
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
 TRANSCRIPTS_KEPT = 1_000_000
 """Bytes up to which all transcripts of a run are kept; beyond it those of the lowest seed."""
