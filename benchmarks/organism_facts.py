@@ -89,7 +89,12 @@ def evidence(frame: pd.DataFrame) -> None:
 def inside(frame: pd.DataFrame) -> None:
     head("Inside the arm open", "before RL", "after")
     for metric in INSIDE:
-        line(metric, shown(first(frame, "open", metric, "inside")),
+        began = (
+            {}
+            if metric.startswith(("steered", "random", "ablated"))
+            else first(frame, "open", metric, "inside")
+        )  # the model is steered at the end only
+        line(metric, shown(began),
              shown(last(frame, "open", metric, "inside")))  # fmt: skip
 
 

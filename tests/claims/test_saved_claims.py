@@ -4,7 +4,6 @@ Seconds, not hours: the claims are judged again from the saved tables; the table
 made anew by `make claims`. A change of the code that decides numbers makes them stale.
 """
 
-import importlib
 import runpy
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from hackproof.experiment.runner import measurements_frame
 from hackproof.experiment.study import settings_dict
 from hackproof.experiment.verify import verify
 from hackproof.record import Run, files, to_table
-from hackproof.record.provenance import code_digest
 from hackproof.record.run import cell_problem, seal, settings_digest, union
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -81,11 +79,7 @@ def test_the_settings_are_still_the_studys(saved):
 
 
 def test_the_code_that_decided_the_numbers_is_still_the_same(saved):
-    stale = []
-    for name, digest in saved.info["code"].items():
-        module = importlib.import_module(name)
-        if code_digest(Path(module.__file__)) != digest:
-            stale.append(name)
+    stale = MAKE["stale"](saved)
     assert not stale, f"{stale} changed since the results were saved: {AGAIN}"
 
 
