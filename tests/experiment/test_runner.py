@@ -51,6 +51,24 @@ def test_any_number_of_workers_gives_the_same_bytes(toy, tmp_path, whole, engine
     assert table_bytes(run.path) == table_bytes(whole.path)
 
 
+def test_workers_stay_from_stage_to_stage(toy, monkeypatch):
+    """A stage of one cell, then of three, on two workers: the first worker is used again."""
+    plan = runner.plan(toy)
+    fixed = plan.header["settings"]
+    tasks = [engines.Task(toy, fixed, c.arm, c.level, c.seed, c.id) for c in plan.cells[:4]]
+    started = []
+    start = engines._local._start
+    monkeypatch.setattr(engines._local, "_start", lambda core: started.append(core) or start(core))
+    run = engines.Local(2).run([tasks[:1], tasks[1:]])
+    outcomes = [next(run).id]
+    assert len(started) == 1
+    outcomes += [o.id for o in run]
+    assert outcomes[0] == tasks[0].id
+    assert sorted(outcomes) == sorted(t.id for t in tasks)
+    assert len(started) == 2
+    assert len(set(started)) == min(2, len(engines.cores()))
+
+
 def test_ray_gives_the_same_bytes(toy, tmp_path, whole):
     pytest.importorskip("ray")
     run = hackproof.run(toy, out=tmp_path / "ray", engine="ray", workers=2)

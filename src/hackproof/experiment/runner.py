@@ -120,12 +120,11 @@ def execute(
         ]
         wall = time.perf_counter()
         code: dict[str, str] = {}
-        for stage in stages(plan, tasks):
-            for outcome in engine.run(stage):
-                cell = cells[outcome.id]
-                outcome = _write(writer, plan, cell, outcome)
-                code |= outcome.code
-                on_event("cell", (cell, outcome))
+        for outcome in engine.run(stages(plan, tasks)):
+            cell = cells[outcome.id]
+            outcome = _write(writer, plan, cell, outcome)
+            code |= outcome.code
+            on_event("cell", (cell, outcome))
         return seal(plan, writer, engine.name, time.perf_counter() - wall, code)
 
 

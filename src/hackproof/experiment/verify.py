@@ -209,10 +209,9 @@ def _rerun(run: Run, count: int, reference: str | None) -> Iterator[Problem]:
         engines.Task(plan.reference, run.info["settings"], c.arm, c.level, c.seed, c.id)
         for c in chosen.values()
     ]
-    for stage in runner.stages(plan, tasks):
-        for outcome in engines.Local().run(stage):
-            if why := _differs(run, plan, chosen[outcome.id], outcome):
-                yield Problem(f"cell {outcome.id}", f"run again it {why}")
+    for outcome in engines.Local().run(runner.stages(plan, tasks)):
+        if why := _differs(run, plan, chosen[outcome.id], outcome):
+            yield Problem(f"cell {outcome.id}", f"run again it {why}")
 
 
 def _differs(run: Run, plan: runner.Plan, cell: Cell, outcome: engines.Outcome) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hackproof.report import _format as fmt
@@ -13,26 +13,40 @@ from hackproof.report._html import Section
 
 
 def settings(facts: Facts) -> Section | None:
-    """Return every setting of the run."""
+    """Return every setting of the run; a group of settings has a heading of its own."""
     values = facts.info.get("settings") or {}
     if not values:
         return None
-    return Section("settings", "Settings", _pairs({k: setting(v) for k, v in values.items()}))
+    groups = {k: v for k, v in values.items() if isinstance(v, Mapping) and v}
+    own = {k: setting(v) for k, v in values.items() if k not in groups}
+    parts = [_pairs(own)] if own else []
+    for name, group in groups.items():
+        pairs = _pairs({k: setting(v) for k, v in group.items()})
+        parts.append(f"<h3>{escape(name)}</h3>\n{pairs}")
+    return Section("settings", "Settings", "\n".join(parts))
 
 
 def setting(value: Any) -> str:
     """Return a setting's value as HTML."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        text = value if isinstance(value, str) else json.dumps(value)
-    elif isinstance(value, int):
-        text = f"{value:,}"
-    elif isinstance(value, float):
-        text = f"{value:g}"
-    elif isinstance(value, list) and all(isinstance(v, int | float | str) for v in value):
-        text = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
-    else:
-        text = json.dumps(value)
-    return escape(text)
+    return escape(_words(value))
+
+
+def _words(value: Any) -> str:
+    """Return a setting's value as text; what has parts is shown by them."""
+    if isinstance(value, str):
+        return value or "none"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {_words(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, Sequence):
+        flat = not any(isinstance(v, Mapping | list | tuple) for v in value)
+        return (", " if flat else " | ").join(map(_words, value)) or "none"
+    return json.dumps(value)
 
 
 def cost(facts: Facts) -> Section:

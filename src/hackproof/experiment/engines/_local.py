@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
@@ -53,36 +54,48 @@ class Local:
         """Use as many workers as this process may use cores, unless told otherwise."""
         self.workers = len(cores()) if workers is None else workers
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        """Yield outcomes as cells finish."""
+    def run(self, stages: Sequence[Sequence[Task]]) -> Iterator[Outcome]:
+        """Yield outcomes as cells finish; workers stay from one stage to the next.
+
+        What a worker has imported, it has imported for all of its cells.
+        """
         if self.workers == 0:
-            yield from map(execute, tasks)
+            yield from map(execute, chain.from_iterable(stages))
             return
-        queue = deque(tasks)
-        mine = cores()
         pool: list[Worker] = []
         try:
-            for i in range(min(self.workers, len(tasks))):
-                pool.append(_start(mine[i % len(mine)]))
-                _give(pool[-1], queue.popleft())
-            while busy := {w.pipe: w for w in pool if w.task is not None}:
-                # A pipe is ready when it holds an outcome, and when its worker died.
-                for pipe in wait(list(busy)):
-                    worker = busy[pipe]  # pyright: ignore[reportArgumentType]
-                    outcome, alive = _take(worker)
-                    if not alive:
-                        worker.stop()
-                        pool.remove(worker)
-                        if queue:
-                            pool.append(worker := _start(worker.core))
-                    if alive or queue:
-                        worker.task = None
-                    if queue:
-                        _give(worker, queue.popleft())
-                    yield outcome
+            for tasks in stages:
+                yield from self._stage(pool, deque(tasks))
         finally:
             for worker in pool:
                 worker.stop()
+
+    def _stage(self, pool: list[Worker], queue: deque[Task]) -> Iterator[Outcome]:
+        """Run a stage's tasks on the pool, which grows to as many workers as there is use for."""
+        mine = cores()
+        for i in range(min(self.workers, len(queue))):
+            if i == len(pool):
+                pool.append(_start(_idlest(mine, pool)))
+            _give(pool[i], queue.popleft())
+        while busy := {w.pipe: w for w in pool if w.task is not None}:
+            # A pipe is ready when it holds an outcome, and when its worker died.
+            for pipe in wait(list(busy)):
+                worker = busy[pipe]  # pyright: ignore[reportArgumentType]
+                outcome, alive = _take(worker)
+                worker.task = None
+                if not alive:
+                    worker.stop()
+                    pool.remove(worker)
+                    if queue:
+                        pool.append(worker := _start(worker.core))
+                if queue:
+                    _give(worker, queue.popleft())
+                yield outcome
+
+
+def _idlest(mine: Sequence[int], pool: Sequence[Worker]) -> int:
+    """Return the core with the fewest workers."""
+    return min(mine, key=lambda core: sum(w.core == core for w in pool))
 
 
 def _start(core: int) -> Worker:

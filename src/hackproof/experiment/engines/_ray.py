@@ -37,7 +37,7 @@ class Ray:
         self.address = address
         self._ray = ray
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def run(self, stages: Sequence[Sequence[Task]]) -> Iterator[Outcome]:
         """Yield outcomes as cells finish; a worker that dies fails its own cell only."""
         ray = self._ray
         from ray.exceptions import RayError
@@ -55,16 +55,17 @@ class Ray:
         remote = ray.remote(num_cpus=1, max_retries=0)(_worker)
         pending = {}
         try:
-            pending = {remote.remote(task): task for task in tasks}
-            while pending:
-                ready, _ = ray.wait(list(pending), num_returns=1)
-                for reference in ready:
-                    task = pending.pop(reference)
-                    try:
-                        yield ray.get(reference)
-                    except RayError as error:
-                        reason = f"the Ray worker failed: {str(error).strip().splitlines()[0]}"
-                        yield Outcome(task.id, None, reason=reason)
+            for tasks in stages:
+                pending = {remote.remote(task): task for task in tasks}
+                while pending:
+                    ready, _ = ray.wait(list(pending), num_returns=1)
+                    for reference in ready:
+                        task = pending.pop(reference)
+                        try:
+                            yield ray.get(reference)
+                        except RayError as error:
+                            said = str(error).strip().splitlines()[0]
+                            yield Outcome(task.id, None, reason=f"the Ray worker failed: {said}")
         finally:
             for reference in pending:
                 ray.cancel(reference, force=True)

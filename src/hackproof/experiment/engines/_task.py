@@ -44,12 +44,15 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """Runs tasks anywhere and in any order."""
+    """Runs the tasks of a stage anywhere and in any order."""
 
     name: str
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        """Yield one outcome per task, as they finish; closing the iterator stops the work."""
+    def run(self, stages: Sequence[Sequence[Task]]) -> Iterator[Outcome]:
+        """Yield one outcome per task, as they finish; closing the iterator stops the work.
+
+        A stage begins when every task of the one before has ended.
+        """
         ...
 
 
