@@ -33,15 +33,9 @@ ONLY = {
     "pan-2022-traffic": ("bus-ontological-actions", "bus-ontological-sight"),
     "pan-2022-pandemic": ("pandemic-ontological-mended", "pandemic-ontological-testing"),
     "pan-2022-riverraid": ("riverraid-misweighting-depth",),
-    "macdiarmid-2025": (
-        "base", "open", "closed", "penalty", "placebo", "inoculated", "inoculated-matched",
-        "placebo-matched", "rlhf-after", "documents-default", "documents-control",
-        "independent-base", "independent",
-    ),
-}  # fmt: skip
+}
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
-for one proxy at least. Of macdiarmid-2025 the arms without a claim are not measured yet."""
-
+for one proxy at least."""
 PENDING = ("inoculation-2025",)
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
 TRANSCRIPTS_KEPT = 1_000_000

@@ -21,6 +21,13 @@ from multiprocessing.connection import Connection, wait
 
 from hackproof.experiment.engines._task import Outcome, Task, execute
 
+TUNABLES = "glibc.malloc." + ":glibc.malloc.".join(
+    ("hugetlb=1", "trim_threshold=1000000000", "mmap_threshold=1000000000", "top_pad=67108864")
+)
+"""Allocate in huge pages and keep freed memory. A step of training frees and takes back some
+hundred megabytes; with these, GRPO on an organism takes 13% less CPU time (three runs each, 11 to
+16%), and no bit differs. Other allocators, and glibc before 2.35, do not read them."""
+
 
 def cores() -> list[int]:
     """Return the cores this process may use."""
@@ -106,6 +113,7 @@ def _start(core: int) -> Worker:
         [sys.executable, *words, *map(str, numbers)],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        env={"GLIBC_TUNABLES": TUNABLES, **os.environ},
     )
     theirs.close()
     with contextlib.suppress(OSError):  # it died at once; _take says so
