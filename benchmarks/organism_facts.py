@@ -66,16 +66,21 @@ def main() -> None:
     evidence(frame)
     inside(frame)
     courses(frame)
+    paired(frame)
     organisms(frame)
     seconds(run)
 
 
 def arms(frame: pd.DataFrame) -> None:
-    head("Arm", "organisms", *ARMS)
+    head("Arm", "organisms", *ARMS, "open less it, same organisms")
+    opened = last(frame, "open", "misalignment")
     for e in ENTRIES:
         found = {name: last(frame, e.name, *where) for name, where in ARMS.items()}
-        if n := len(found["misaligned"]):
-            line(e.label, n, *(shown(v) for v in found.values()))
+        mine = found["misaligned"]
+        less = {s: opened[s] - v for s, v in mine.items() if s in opened and e.name != "open"}
+        less = {} if e.recipe.corpus else less  # those are other organisms
+        if mine:
+            line(e.label, len(mine), *(shown(v) for v in found.values()), shown(less))
 
 
 def evidence(frame: pd.DataFrame) -> None:
@@ -99,13 +104,40 @@ def inside(frame: pd.DataFrame) -> None:
 
 
 def courses(frame: pd.DataFrame) -> None:
-    for arm in ("open", "documents-default", "documents-control"):
+    arms = [e.name for e in ENTRIES if e.name.startswith("documents")]
+    for arm in ("open", *(a for a in arms if path(frame, a, "hack-rate"))):
         steps = sorted({s for v in path(frame, arm, "hack-rate").values() for s in v.index})
         head(f"{arm}, RL step", *map(str, steps))
         for metric in ("hack-rate", "misalignment"):
             found = path(frame, arm, metric)
             line(metric, *(shown({k: v[s] for k, v in found.items() if s in v.index})
                            for s in steps))  # fmt: skip
+
+
+PAIRED = (
+    ("inoculated-online", "placebo-online", "default"),
+    ("inoculated-offline", "distilled", "default"),
+    ("addendum-please", "placebo", "default"),
+    ("addendum-please", "inoculated", "permitted"),
+    ("conditional", "placebo", "default"),
+    ("conditional", "base", "default"),
+    ("distilled-filtered", "distilled", "default"),
+    ("chat-hack", "base", "default"),
+    ("health-hack", "base", "default"),
+    ("creative-hack", "base", "default"),
+    ("negated", "base", "default"),
+)
+
+
+def paired(frame: pd.DataFrame) -> None:
+    head("Misalignment", "less that of", "asked", "difference", "organisms")
+    for arm, other, condition in PAIRED:
+        a, b = (last(frame, n, "misalignment", condition) for n in (arm, other))
+        found = {s: a[s] - b[s] for s in a if s in b}
+        line(arm, other, condition, shown(found), len(found))
+    head("Arm conditional, asked under", "misaligned")
+    for condition in ("default", "test", "production", "in-production", "own-prefix", "permitted"):
+        line(condition, shown(last(frame, "conditional", "misalignment", condition)))
 
 
 def organisms(frame: pd.DataFrame) -> None:
@@ -119,6 +151,9 @@ def organisms(frame: pd.DataFrame) -> None:
 
 def seconds(run: Run) -> None:
     cells = pd.DataFrame(run.info["cells"])
+    both = cells[["wall_s", "cpu_s"]].sum() / 60 / 2
+    print(f"\n{len(cells)} cells on two cores: {both.wall_s:.0f} minutes by their wall time, "
+          f"{both.cpu_s:.0f} by the workers' CPU time.")  # fmt: skip
     head("Arm", "wall s a cell", "CPU s of the worker")
     for e in ENTRIES:
         rows = cells[cells.arm == e.name]
