@@ -96,6 +96,9 @@ def _csv(path: Path, raw: bytes, separator: str) -> pd.DataFrame:
         except UnicodeDecodeError:
             raise _not_utf8(path, raw) from None
         raise InputError(f"{path} is not a table of comma-separated values: {error}") from None
+    kinds = [getattr(f.type, "value_type", f.type) for f in found.schema]
+    if any(map(pa.types.is_binary, kinds)):  # what pyarrow makes of text that is not UTF-8
+        raise _not_utf8(path, raw)
     if len(set(found.column_names)) < found.num_columns:
         twice = sorted({n for n in found.column_names if found.column_names.count(n) > 1})
         raise InputError(f"{path} has the column {twice[0]!r} twice.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -29,21 +29,28 @@ def lines(audit: Audit) -> list[str]:
     out = [headline(audit), *(f"{k}: {cell(v)}" for k, v in audit.facts.items())]
     if audit.dropped:
         out.append("not used: " + "; ".join(f"{n:,} {why}" for why, n in audit.dropped.items()))
-    for f in audit.sorted_findings():
-        out += ["", *finding_lines(f)]
+    out += finding_lines(audit.sorted_findings())
     for table in audit.tables:
         if table.rows:
             out += ["", *_table(table)]
     return [*out, "", *check_lines(audit.checks)]
 
 
-def finding_lines(f: Finding) -> list[str]:
-    """Return a finding for people."""
-    out = [f"{f.status} {f.rule}: {f.claim}", f"  fix: {f.fix}",
-           f"  cannot see: {f.blind_spots}", f"  source: {f.source}"]  # fmt: skip
-    if f.reproducer:
-        out += ["  reproduce:", *(f"    {line}" for line in f.reproducer.splitlines())]
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return findings for people; what several share is said once, after the last of them."""
+    out = []
+    for i, f in enumerate(findings):
+        out += ["", f"{f.status} {f.rule}: {f.claim}"]
+        if f.reproducer:
+            out += ["  reproduce:", *(f"    {line}" for line in f.reproducer.splitlines())]
+        if i + 1 == len(findings) or advice(findings[i + 1]) != advice(f):
+            out += [f"  fix: {f.fix}", f"  cannot see: {f.blind_spots}", f"  source: {f.source}"]
     return out
+
+
+def advice(f: Finding) -> tuple[str, str, str, str]:
+    """Return what a finding shares with others of its kind."""
+    return f.rule, f.fix, f.blind_spots, f.source
 
 
 def check_lines(checks: tuple[Check, ...]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from hackproof.audit._finding import Finding
-from hackproof.audit._output import cell, entry, headline
+from hackproof.audit._output import advice, cell, entry, headline
 from hackproof.audit._report import Audit, Table
 from hackproof.report._format import escape
 from hackproof.report._html import Section, badge, table
@@ -18,46 +21,75 @@ SHOWN = 400
 """Rows of a table on the page."""
 
 
+STYLE = """<style>
+.facts { margin-top: 14px; font-size: .9375rem; }
+.facts div { display: grid; grid-template-columns: 12em 1fr; gap: 0 20px; padding: 3px 0; }
+.facts dt { color: var(--muted); }
+.rule { border-top: 1px solid var(--line); padding: 18px 0 6px; }
+.rule ul { list-style: none; padding: 0; margin: 12px 0; }
+.rule li { display: grid; grid-template-columns: 8.5em 1fr; gap: 6px 14px; padding: 7px 0; }
+.rule li > div { min-width: 0; }
+.rule summary { color: var(--link); cursor: pointer; font-size: .875rem; width: fit-content; }
+.rule pre { margin-top: 6px; }
+@media (max-width: 640px) {
+  .rule li, .facts div { grid-template-columns: 1fr; }
+}
+</style>
+"""
+
+
 def page(audit: Audit) -> str:
     """Return the report as one HTML document that opens from disk, with no network."""
     sections = [_findings(audit), *map(_table, audit.tables), _checks(audit)]
+    shown = [s for s in sections if s is not None]
     body = "\n".join(
-        f'<section id="{s.id}"><h2>{escape(s.title)}</h2>\n{s.html}\n</section>'
-        for s in sections
-        if s is not None
+        f'<section id="{s.id}"><h2>{escape(s.title)}</h2>\n{s.html}\n</section>' for s in shown
     )
-    facts = "".join(
-        f"<div><dt>{escape(k)}</dt><dd>{escape(cell(v))}</dd></div>"
-        for k, v in {
-            **audit.facts,
-            **{f"not used: {k}": v for k, v in audit.dropped.items()},
-        }.items()
-    )
+    links = "".join(f'<li><a href="#{s.id}">{escape(s.title)}</a></li>' for s in shown)
+    lost = {f"not used: {k}": v for k, v in audit.dropped.items()}
+    name = Path(audit.target).name
     top = (
-        f'<header>\n<p class="kicker"><b>hackproof audit {escape(audit.kind)}</b></p>\n'
-        f"<h1>{escape(Path(audit.target).name)}</h1>\n"
-        f'<p class="lead">{escape(headline(audit).split(": ", 1)[-1])}.</p>\n</header>\n'
-        f'<dl class="pairs">{facts}</dl>'
+        f'{STYLE}<header>\n<p class="kicker"><b>hackproof audit {escape(audit.kind)}</b></p>\n'
+        f"<h1>{escape(name)}</h1>\n"
+        f'<p class="lead">{escape(headline(audit).removeprefix(audit.target + ": "))}.</p>\n'
+        f"{_pairs({**audit.facts, **lost})}\n</header>\n"
+        f'<nav aria-label="On this page"><ul>{links}</ul></nav>'
     )
     foot = f"<footer><p>Made by hackproof {metadata.version('hackproof')}.</p></footer>"
-    title = escape(f"{audit.kind} audit of {Path(audit.target).name}")
-    return shell(title, f"{top}\n<main>\n{body}\n</main>\n{foot}")
+    return shell(escape(f"{audit.kind} audit of {name}"), f"{top}\n<main>\n{body}\n</main>\n{foot}")
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<div><dt>{escape(k)}</dt><dd>{escape(cell(v))}</dd></div>" for k, v in values.items()
+    )
+    return f'<dl class="facts">{rows}</dl>'
 
 
 def _findings(audit: Audit) -> Section:
     found = audit.sorted_findings()
-    html = "\n".join(map(_finding, found)) or "<p>No findings.</p>"
-    return Section("findings", "Findings", html)
+    groups = [list(g) for _, g in groupby(found, key=advice)]
+    return Section("findings", "Findings", "\n".join(map(_rule, groups)) or "<p>None.</p>")
 
 
-def _finding(f: Finding) -> str:
-    shown = f'<pre class="command">{escape(f.reproducer)}</pre>' if f.reproducer else ""
-    pairs = {"What to do": f.fix, "What this cannot see": f.blind_spots, "Source": f.source}
+def _rule(found: list[Finding]) -> str:
+    """Return the findings of one rule: each claim, then once what they share."""
+    f = found[0]
+    claims = "".join(
+        f"<li><div>{badge(x.status, BADGES[x.status])}</div><div><p>{escape(x.claim)}</p>"
+        + (
+            f"<details><summary>See it for yourself</summary>"
+            f'<pre class="command">{escape(x.reproducer)}</pre></details>'
+            if x.reproducer
+            else ""
+        )
+        + "</div></li>"
+        for x in found
+    )
+    shared = {"What to do": f.fix, "What this cannot see": f.blind_spots, "Source": f.source}
     return (
-        f"<article>\n<h3>{badge(f.status, BADGES[f.status])} <code>{escape(f.rule)}</code></h3>\n"
-        f'<p>{escape(f.claim)}</p>\n<dl class="pairs">'
-        + "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in pairs.items())
-        + f"</dl>\n{shown}\n</article>"
+        f'<article class="rule">\n<h3><code>{escape(f.rule)}</code></h3>\n<ul>{claims}</ul>\n'
+        f"{_pairs(shared)}\n</article>"
     )
 
 

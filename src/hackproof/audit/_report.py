@@ -59,8 +59,9 @@ class Audit:
         return next(t for t in self.tables if t.name == name)
 
     def sorted_findings(self) -> list[Finding]:
-        """Return the findings, the surest first."""
-        return sorted(self.findings, key=lambda f: STATUSES.index(f.status))
+        """Return the findings, the surest first, those of a rule together."""
+        rules = list(dict.fromkeys(f.rule for f in self.findings))
+        return sorted(self.findings, key=lambda f: (STATUSES.index(f.status), rules.index(f.rule)))
 
 
 def exit_code(findings: Sequence[Finding], complete: bool, fail_on: str) -> int:

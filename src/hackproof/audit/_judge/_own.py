@@ -68,8 +68,9 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
     """Return one row per judge with an own generator: what it adds beside the others' view.
 
     P(judge j picks answer 1) = logistic(s (t_1 - t_2) + b (own_1 - own_2)), with t the generators'
-    strengths by the other judges (Bradley and Terry). b, the log-odds that being its own adds, has
-    a normal interval from items drawn anew, all of it fitted again.
+    strengths by the other judges on pairs without an answer of their own (Bradley and Terry), so
+    that the bias of one is not laid to another's account. b, the log-odds that being its own adds,
+    has a normal interval from items drawn anew, all of it fitted again.
     """
     import numpy as np
 
@@ -85,7 +86,7 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
     rows = []
     for j, judge in enumerate(verdicts.judge.values):
         mine = usable & (verdicts.judge.codes == j)
-        others = usable & (verdicts.judge.codes != j)
+        others = usable & (verdicts.judge.codes != j) & (sign == 0)
         own = mine & (sign != 0)
         row: dict[str, Any] = {
             "judge": judge, "own_pairs": int(own.sum()), "log_odds": None, "log_odds_low": None,

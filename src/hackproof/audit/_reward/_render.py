@@ -73,8 +73,7 @@ def lines(report: Report) -> list[str]:
         f"{report.used} of {report.steps} steps, episodes cut at {report.horizon}, seed "
         f"{report.seed}",
     ]
-    for f in sorted(report.findings, key=lambda f: STATUSES.index(f.status)):
-        out += ["", *finding_lines(f)]
+    out += finding_lines(sorted(report.findings, key=lambda f: STATUSES.index(f.status)))
     return [*out, "", *_measured(report), "", *check_lines(report.checks)]
 
 
