@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def _csv(path: Path, raw: bytes, separator: str) -> pd.DataFrame:
     # Text is read as categories: ten million verdicts fit.
     try:
         found = csv.read_csv(
-            pa.BufferReader(raw),
+            io.BytesIO(raw),
             parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 auto_dict_encode=True, auto_dict_max_cardinality=100_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from hackproof.audit._judge import _ask, _questions
 from hackproof.audit._judge._audit import CHECKS, from_table
@@ -75,7 +76,7 @@ def judge(
             checks=checks or CHECKS, seed=seed,
         )  # fmt: skip
     if _ask.is_model(target):
-        name, call = str(target), target
+        name, call = str(target), cast(_ask.Judge, target)
     elif callable(target):
         name = f"{target.__module__}:{getattr(target, '__qualname__', type(target).__qualname__)}"
         call = target

@@ -126,10 +126,10 @@ def _row(
         "judge": judge, "strategy": strategy, "repair": repair, "calls": calls, "checked": 0.0,
         "pairs": int(mine.sum()), "place": float(((one > two) * 1.0 - (one < two)).mean()),
     }  # fmt: skip
-    decided = mine if gold is None else mine & ((gold == FIRST) | (gold == SECOND))
-    n = 0 if gold is None else int(decided.sum())
-    right = 0.0
-    if n:
+    n, right = 0, 0.0
+    if gold is not None:
+        decided = mine & ((gold == FIRST) | (gold == SECOND))
+        n = int(decided.sum())
         right = float(sum(_score(v[decided], gold[decided]).sum() for v in value) / len(value))
     return {**row, **rate("accuracy", right, n), "random": None}
 
