@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hackproof import theory
-from hackproof.audit import _spaces
-from hackproof.audit._correlation import correlations, pearson, ranks, spearman
-from hackproof.audit._distance import epic, starc
-from hackproof.audit._episodes import Budget, BudgetSpent, Episode, gather, policies, run
-from hackproof.audit._findings import expression
-from hackproof.audit._loops import judge
-from hackproof.audit._search import inversion
-from hackproof.audit._target import Target
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._correlation import correlations, pearson, ranks, spearman
+from hackproof.audit._reward._distance import epic, starc
+from hackproof.audit._reward._episodes import Budget, BudgetSpent, Episode, gather, policies, run
+from hackproof.audit._reward._findings import expression
+from hackproof.audit._reward._loops import judge
+from hackproof.audit._reward._search import inversion
+from hackproof.audit._reward._target import Target
 from hackproof.worlds import make
 
 WORLD = make("boat-race")

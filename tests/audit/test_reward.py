@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hackproof.audit import reward
-from hackproof.audit._render import as_json, exit_code, lines
+from hackproof.audit._reward._render import as_json, exit_code, lines
 from hackproof.errors import InputError, RewardError
 from hackproof.record import to_table
 

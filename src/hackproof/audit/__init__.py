@@ -1,9 +1,17 @@
-"""Before training: is this reward what it is meant to be?"""
+"""Before training: is this reward what it is meant to be, and whoever gives it?"""
 
-from hackproof.audit._findings import Finding, replay_actions
-from hackproof.audit._reward import CHECKS, Check, Report, reward
-from hackproof.audit._target import Target, load_target
+from hackproof.audit._finding import Check, Finding
+from hackproof.audit._judge._ask import JudgeError
+from hackproof.audit._judge._audit import recount
+from hackproof.audit._judge._judge import judge, verdict_of
+from hackproof.audit._judge._wrappers import balanced, diversity, multiple_evidence, to_check
+from hackproof.audit._report import Audit, Table
+from hackproof.audit._reward._audit import CHECKS, Report, reward
+from hackproof.audit._reward._findings import replay_actions
+from hackproof.audit._reward._target import Target, load_target
 
 __all__ = [
-    "CHECKS", "Check", "Finding", "Report", "Target", "load_target", "replay_actions", "reward",
+    "CHECKS", "Audit", "Check", "Finding", "JudgeError", "Report", "Table", "Target", "balanced",
+    "diversity", "judge", "load_target", "multiple_evidence", "recount", "replay_actions", "reward",
+    "to_check", "verdict_of",
 ]  # fmt: skip

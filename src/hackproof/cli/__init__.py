@@ -20,7 +20,7 @@ COMMANDS = {
     "organism": "Make a small language model on which hacking can be studied.",
     "render": "Show what a policy does in a world, as an animated GIF.",
     "certify": "Say whether data is safe to learn a reward from, with the proof.",
-    "audit": "Ask an environment's reward what it pays for, before any training.",
+    "audit": "Ask a reward, or a judge, what it pays for, before any training.",
     "verify": "Check a run's files and judge its claims again.",
     "query": "Ask a run's tables in SQL.",
     "view": "Serve an index of runs and their pages, on this machine only.",

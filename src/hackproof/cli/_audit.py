@@ -1,93 +1,91 @@
-"""`hackproof audit reward ENV`: is this reward what it is meant to be?"""
+"""`hackproof audit KIND ...`: before training, is the reward what it is meant to be?"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from tyro.conf import Positional
-
-from hackproof.cli._common import console, parse
+from hackproof.cli._common import console
 from hackproof.errors import InputError, unknown
 
-KINDS = ("reward",)
-"""What can be audited."""
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """Flags of `audit reward`."""
-
-    env: Positional[str]
-    """A registered Gymnasium id, module:Class or file.py:factory."""
-    terms: tuple[str, ...] = ()
-    """Info keys of the reward's terms; info['reward_terms'] or reward_* keys are found."""
-    true: str | None = None
-    """Info key of the true reward; true_reward is found."""
-    policy: tuple[str, ...] = ()
-    """Further policies: module:function, file.py:function, or the .zip of an SB3 model."""
-    kwargs: str = "{}"
-    """JSON object of arguments of the environment's constructor."""
-    steps: int = 20_000
-    """Environment steps for everything."""
-    horizon: int = 200
-    """Steps after which an episode is cut."""
-    gamma: float = 0.99
-    """Discount of the distances, in [0, 1)."""
-    seed: int = 0
-    """Of everything; the same seed gives the same report."""
-    checks: tuple[str, ...] = ()
-    """Which checks to run: terms, dimensions, correlation, distance, loops, search; all where
-    none is named."""
-    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
-    """From which findings on the exit code is 1."""
-    json: bool = False
-    """Print JSON, for machines."""
+KINDS = {
+    "reward": "ENV          what the reward of a Gymnasium environment pays for",
+    "judge": "JUDGE|FILE   what a judge's verdicts follow beside quality",
+}
+"""What can be audited, each by cli/_audit_KIND.py."""
 
 
 def command(words: list[str]) -> int:
-    """Hackproof audit reward ENV: 0 nothing found, 1 findings, 2 a check did not run."""
+    """Hackproof audit KIND: 0 nothing found, 1 findings, 2 a check did not run."""
     if not words or words[0] not in KINDS:
         if words and words[0] not in ("-h", "--help"):
             raise unknown("kind of audit", words[0], KINDS)
-        print("usage: hackproof audit reward ENV ...\n\nhackproof audit reward --help: its flags")
+        listing = "\n".join(f"  hackproof audit {k} {v}" for k, v in KINDS.items())
+        print(f"usage:\n{listing}\n\nhackproof audit KIND --help: its flags")
         return 0 if words else 2
-    about = (
-        "Ask the reward of a Gymnasium environment what it pays for, before any training.\n\n"
-        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
-        "did not run, or bad input."
-    )
-    options = parse(AuditOptions, "audit reward", words[1:], about)
-    from hackproof.audit import CHECKS, reward
-    from hackproof.audit._render import as_json, exit_code, lines
+    module = import_module(f"hackproof.cli._audit_{words[0].replace('-', '_')}")
+    return module.command(bare_json(words[1:]))
 
-    report = reward(
-        options.env,
-        terms=options.terms,
-        true=options.true,
-        policy=options.policy,
-        kwargs=_object(options.kwargs),
-        steps=options.steps,
-        horizon=options.horizon,
-        gamma=options.gamma,
-        seed=options.seed,
-        checks=options.checks or CHECKS,
-    )
-    if options.json:
-        print(json.dumps(as_json(report, options.fail_on), indent=2, allow_nan=False))
-    else:
+
+def bare_json(words: Sequence[str]) -> list[str]:
+    """Return the words with `--json` alone written as `--json -`, which prints."""
+    out = []
+    for i, word in enumerate(words):
+        out.append(word)
+        if word == "--json" and (i + 1 == len(words) or words[i + 1].startswith("--")):
+            out.append("-")
+    return out
+
+
+def show(
+    text: Sequence[str],
+    made: dict[str, tuple[str | None, Callable[[], Any]]],
+) -> None:
+    """Print a report, and write it in the other formats that were asked for.
+
+    Args:
+        text: The report for people.
+        made: By format: where to (a path, `-` to print it instead of the text, or None), and what
+            makes it: JSON values, or text.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
+    quiet = False
+    for where, make in made.values():
+        if where is None:
+            continue
+        value = make()
+        body = value if isinstance(value, str) else json.dumps(value, indent=2, allow_nan=False)
+        if where == "-":
+            print(body)
+            quiet = True
+            continue
+        try:
+            Path(where).write_text(body + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{where} cannot be written: {error.strerror}.") from None
+    if not quiet:
         out = console()
-        for line in lines(report):
+        for line in text:
             out.print(line, highlight=False, markup=False, soft_wrap=True)
-    return exit_code(report, options.fail_on)
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--kwargs is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InputError(f"--kwargs is {text}; it must be a JSON object.")
-    return value
+def pairs(entries: Sequence[str], flag: str) -> dict[str, str]:
+    """Return NAME=VALUE entries as a mapping.
+
+    Raises:
+        InputError: an entry without =, or a name twice.
+    """
+    out: dict[str, str] = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if not equals or not name or not value:
+            raise InputError(f"{flag} {entry}: write NAME=VALUE.")
+        if name in out:
+            raise InputError(f"{flag} names {name!r} twice.")
+        out[name] = value
+    return out

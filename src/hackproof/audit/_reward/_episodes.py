@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hackproof.audit import _spaces
-from hackproof.audit._target import Target, values
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._target import Target, values
 from hackproof.errors import HackproofError, InputError, RewardError
 
 if TYPE_CHECKING:

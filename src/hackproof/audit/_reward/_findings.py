@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from hackproof.audit import _spaces
-from hackproof.audit._correlation import Correlation
-from hackproof.audit._distance import UNRELATED, Distance
-from hackproof.audit._dominance import TermShares
-from hackproof.audit._episodes import replay
-from hackproof.audit._loops import Loop
-from hackproof.audit._search import Inversion
-from hackproof.audit._target import Target, load_target
+from hackproof.audit._finding import Finding
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._correlation import Correlation
+from hackproof.audit._reward._distance import UNRELATED, Distance
+from hackproof.audit._reward._dominance import TermShares
+from hackproof.audit._reward._episodes import replay
+from hackproof.audit._reward._loops import Loop
+from hackproof.audit._reward._search import Inversion
+from hackproof.audit._reward._target import Target, load_target
 
-UNKNOWN = "not known"
-"""Kind or cause that an audit from outside cannot tell."""
 DOMINANT = 0.9
 """Share of the variance from which one term dominates."""
 PAN = "Pan et al. 2022, https://arxiv.org/abs/2201.03544"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A row of `hackproof.record`'s findings table."""
-
-    rule: str
-    target: str
-    claim: str
-    status: str
-    """PROVEN: the reproducer was run in a fresh environment and gave the same. ADVISORY: a
-    statistic, or a judgement that is the reader's. UNDECIDED: it did not replay."""
-    source: str
-    blind_spots: str
-    fix: str
-    reproducer: str | None = None
-    kind: str = UNKNOWN
-    cause: str = UNKNOWN
-
-    def row(self) -> dict[str, Any]:
-        """Return it as `record.to_table("findings", ...)` takes it."""
-        return asdict(self)
 
 
 def replay_actions(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hackproof.audit._episodes import Episode
+from hackproof.audit._reward._episodes import Episode
 from hackproof.experiment.statistics import Interval
 
 if TYPE_CHECKING:

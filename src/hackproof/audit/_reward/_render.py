@@ -5,36 +5,62 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hackproof.audit import _spaces
-from hackproof.audit._correlation import Correlation
-from hackproof.audit._distance import UNRELATED
-from hackproof.audit._loops import Loop
-from hackproof.audit._reward import Report
+from hackproof.audit import _report
+from hackproof.audit._finding import STATUSES
+from hackproof.audit._output import check_lines, finding_lines
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._audit import Report
+from hackproof.audit._reward._correlation import Correlation
+from hackproof.audit._reward._distance import UNRELATED
+from hackproof.audit._reward._loops import Loop
 
 SHOWN = 6
 """Entries of a list that the text shows."""
-ORDER = ("PROVEN", "UNDECIDED", "ADVISORY")
 
 
 def exit_code(report: Report, fail_on: str) -> int:
-    """Return 1 where a finding is at least as sure as `fail_on`, 2 where a check did not run.
+    """Return 1 where a finding is at least as sure as `fail_on`, 2 where a check did not run."""
+    return _report.exit_code(report.findings, report.complete, fail_on)
 
-    Args:
-        report: What was found.
-        fail_on: proven, undecided (proven too), advisory (every finding) or never.
-    """
-    counted = {
-        "proven": ("PROVEN",), "undecided": ("PROVEN", "UNDECIDED"), "advisory": ORDER, "never": (),
-    }[fail_on]  # fmt: skip
-    if any(f.status in counted for f in report.findings):
-        return 1
-    return 0 if report.complete else 2
+
+def as_audit(report: Report) -> _report.Audit:
+    """Return the report in the form of the other audits, for the page."""
+    t = report.target
+    tables = []
+    if (terms := report.terms) is not None:
+        rows = tuple({"term": n, "weight": terms.weights[n], "share_of_variance": s}
+                     for n, s in terms.shares.items())  # fmt: skip
+        tables.append(_report.Table("terms", "Terms of the reward", rows))
+    if (found := report.dimensions) is not None:
+        rows = tuple({"input": n, "importance": v} for n, v in found.drops.items())
+        tables.append(_report.Table("dimensions", "What the reward leans on", rows))
+    if report.correlations:
+        rows = tuple(
+            {"policy": c.policy, "per": c.per, "kind": c.kind,
+             "correlation": c.interval.estimate, "correlation_low": c.interval.low,
+             "correlation_high": c.interval.high}
+            for c in report.correlations if c.interval is not None
+        )  # fmt: skip
+        tables.append(_report.Table("correlations", "Correlation of proxy and true reward", rows))
+    if report.distances:
+        tables.append(_report.Table(
+            "distances", "Distance of proxy and true reward", tuple(map(vars, report.distances))
+        ))  # fmt: skip
+    if report.loops:
+        rows = tuple({k: str(v) if isinstance(v, list) else v for k, v in _loop(x).items()}
+                     for x in report.loops)  # fmt: skip
+        tables.append(_report.Table("loops", "Loops that pay", rows))
+    facts = {
+        "terms": ", ".join(t.terms) or "none", "true reward": t.true or "none",
+        "steps": report.used, "episodes": sum(report.episodes.values()), "seed": report.seed,
+    }  # fmt: skip
+    return _report.Audit("reward", t.name, facts, tuple(tables), report.findings, report.checks)
 
 
 def lines(report: Report) -> list[str]:
     """Return the report for people: findings first, then what was measured and not run."""
     t = report.target
-    total = {s: sum(f.status == s for f in report.findings) for s in ORDER}
+    total = {s: sum(f.status == s for f in report.findings) for s in STATUSES}
     words = ", ".join(f"{n} {s}" for s, n in total.items() if n) or "no findings"
     missing = [c for c in report.checks if not c.ran]
     head = f"{t.name}: {words}"
@@ -47,20 +73,8 @@ def lines(report: Report) -> list[str]:
         f"{report.used} of {report.steps} steps, episodes cut at {report.horizon}, seed "
         f"{report.seed}",
     ]
-    for f in sorted(report.findings, key=lambda f: ORDER.index(f.status)):
-        out += ["", f"{f.status} {f.rule}: {f.claim}", f"  fix: {f.fix}",
-                f"  cannot see: {f.blind_spots}", f"  source: {f.source}"]  # fmt: skip
-        if f.reproducer:
-            out += ["  reproduce:", *(f"    {line}" for line in f.reproducer.splitlines())]
-    return [*out, "", *_measured(report), *_checks(report)]
-
-
-def _checks(report: Report) -> list[str]:
-    out = ["", "checks:"]
-    for c in report.checks:
-        state = "ran" if c.ran else "DID NOT RUN"
-        out.append(f"  {c.name}: {state}{f' ({c.why})' if c.why else ''}")
-    return out
+    out += finding_lines(sorted(report.findings, key=lambda f: STATUSES.index(f.status)))
+    return [*out, "", *_measured(report), "", *check_lines(report.checks)]
 
 
 def _measured(report: Report) -> list[str]:
@@ -104,7 +118,7 @@ def _grouped(report: Report) -> dict[tuple[str, str], list[Correlation]]:
 def as_json(report: Report, fail_on: str) -> dict[str, Any]:
     """Return the report as JSON values; numbers that are not finite are null."""
     t = report.target
-    return _finite({
+    return _report.finite({
         "target": t.name,
         "kwargs": dict(t.kwargs),
         "terms_found": list(t.terms),
@@ -141,13 +155,3 @@ def _loop(loop: Loop) -> dict[str, Any]:
         "true_per_step": loop.true,
         "objected": loop.better is not None,
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

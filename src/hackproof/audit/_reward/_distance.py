@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hackproof.audit._correlation import pearson
-from hackproof.audit._dominance import inputs
-from hackproof.audit._episodes import Episode
-from hackproof.audit._fit import features, fit
+from hackproof.audit._reward._correlation import pearson
+from hackproof.audit._reward._dominance import inputs
+from hackproof.audit._reward._episodes import Episode
+from hackproof.audit._reward._fit import features, fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hackproof.audit import _spaces
-from hackproof.audit._episodes import Budget, BudgetSpent, Episode, run
-from hackproof.audit._target import Target
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._episodes import Budget, BudgetSpent, Episode, run
+from hackproof.audit._reward._target import Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hackproof.audit._episodes import Policy
-from hackproof.audit._target import load_object
+from hackproof.audit._reward._episodes import Policy
+from hackproof.audit._reward._target import load_object
 from hackproof.errors import InputError, MissingExtraError
 
 ALGORITHMS = ("PPO", "A2C", "DQN", "SAC", "TD3", "DDPG")

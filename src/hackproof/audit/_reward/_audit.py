@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hackproof.audit import _findings as rules
-from hackproof.audit import _spaces
-from hackproof.audit._correlation import Correlation, correlations
-from hackproof.audit._distance import Distance, epic, starc
-from hackproof.audit._dominance import Importance, TermShares, importance, term_shares
-from hackproof.audit._episodes import Episode, gather, policies
-from hackproof.audit._findings import Finding
-from hackproof.audit._given import given_policy
-from hackproof.audit._loops import Loop, find_loops
-from hackproof.audit._search import Inversion, inversion, search
-from hackproof.audit._target import Target, load_target
+from hackproof.audit._finding import Check, Finding
+from hackproof.audit._reward import _findings as rules
+from hackproof.audit._reward import _spaces
+from hackproof.audit._reward._correlation import Correlation, correlations
+from hackproof.audit._reward._distance import Distance, epic, starc
+from hackproof.audit._reward._dominance import Importance, TermShares, importance, term_shares
+from hackproof.audit._reward._episodes import Episode, gather, policies
+from hackproof.audit._reward._given import given_policy
+from hackproof.audit._reward._loops import Loop, find_loops
+from hackproof.audit._reward._search import Inversion, inversion, search
+from hackproof.audit._reward._target import Target, load_target
 from hackproof.errors import InputError, unknown
 
 CHECKS = ("terms", "dimensions", "correlation", "distance", "loops", "search")
@@ -27,16 +27,6 @@ with a high proxy and a low truth."""
 GATHER, LOOPS = 0.4, 0.25
 """Shares of the steps for gathering episodes and for loops; the search has the rest."""
 NO_TRUE = "no true reward: name the info key that holds it with --true"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: whether it ran, and what it found."""
-
-    name: str
-    ran: bool
-    why: str = ""
-    """Why it did not run, or ran in part."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +210,7 @@ def _loop_findings(target: Target, loops: Sequence[Loop]) -> list[Finding]:
 def _correlation(random: Sequence[Episode]) -> float:
     import numpy as np
 
-    from hackproof.audit._correlation import pearson
+    from hackproof.audit._reward._correlation import pearson
 
     if len(random) < 3:
         return math.nan

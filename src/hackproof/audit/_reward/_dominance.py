@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hackproof.audit._episodes import Episode
-from hackproof.audit._fit import fit, r2
+from hackproof.audit._reward._episodes import Episode
+from hackproof.audit._reward._fit import fit, r2
 
 MOST_DIMENSIONS = 256
 """Observations of more entries (pictures) are not asked dimension by dimension."""

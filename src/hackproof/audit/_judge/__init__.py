@@ -1,0 +1,1 @@
+"""`hackproof audit judge`: what a judge's verdicts follow beside quality."""

@@ -1,0 +1,159 @@
+"""Self-preference: does a judge favour what its own model wrote?
+
+Liu et al. 2023 draw a map of evaluators by generators and look for a dark diagonal. A diagonal
+alone does not tell a judge that favours its own from one whose model writes well, so the measures
+here hold quality fixed, by gold labels (`_lean`) or by what the other judges say. They are
+hackproof's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hackproof.audit._judge._position import rate
+from hackproof.audit._judge._verdicts import Verdicts, answer_1_share, grouped
+
+RESAMPLES = 300
+LEAST = 20
+"""Pairs with one's own answer below which nothing is said."""
+
+
+def owners(verdicts: Verdicts, own: Mapping[str, Sequence[str]]) -> Any:
+    """Return by entry 1 where answer 1 alone is the judge's own, -1 where answer 2 is, else 0.
+
+    Args:
+        verdicts: With models.
+        own: Judge to the generators that are its own; a judge that is not named owns the
+            generator with its name, whatever the case.
+    """
+    import numpy as np
+
+    assert verdicts.models is not None
+    table = np.zeros((len(verdicts.judge.values), len(verdicts.models[0].values) + 1), dtype=int)
+    for i, judge in enumerate(verdicts.judge.values):
+        mine = {m.lower() for m in own.get(judge, (judge,))}
+        for k, model in enumerate(verdicts.models[0].values):
+            table[i, k] = model.lower() in mine
+    one, two = (table[verdicts.judge.codes, m.codes] for m in verdicts.models)
+    return one - two
+
+
+def heat_map(verdicts: Verdicts, own: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return how often each generator won under each judge, ties for half, orders averaged."""
+    import numpy as np
+
+    assert verdicts.models is not None
+    shares = [answer_1_share(v) for v in (verdicts.order_12, verdicts.order_21)]
+    rows = []
+    for j, judge in enumerate(verdicts.judge.values):
+        mine = {m.lower() for m in own.get(judge, (judge,))}
+        for g, model in enumerate(verdicts.models[0].values):
+            won, pairs = 0.0, 0
+            for side, m in enumerate(verdicts.models):
+                here = (verdicts.judge.codes == j) & (m.codes == g)
+                both = np.stack([s[here] if side == 0 else 1 - s[here] for s in shares])
+                known = ~np.isnan(both)
+                some = known.any(0)
+                won += float((np.where(known, both, 0).sum(0)[some] / known.sum(0)[some]).sum())
+                pairs += int(some.sum())
+            if pairs:
+                rows.append({"judge": judge, "generator": model, "own": model.lower() in mine,
+                             "pairs": pairs, **rate("won", won, pairs)})  # fmt: skip
+    return rows
+
+
+def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, Any]]:
+    """Return one row per judge with an own generator: what it adds beside the others' view.
+
+    P(judge j picks answer 1) = logistic(s (t_1 - t_2) + b (own_1 - own_2)), with t the generators'
+    strengths by the other judges on pairs without an answer of their own (Bradley and Terry), so
+    that the bias of one is not laid to another's account. b, the log-odds that being its own adds,
+    has a normal interval from items drawn anew, all of it fitted again.
+    """
+    import numpy as np
+
+    assert verdicts.models is not None
+    one, two = verdicts.models[0].codes, verdicts.models[1].codes
+    shares = np.stack([answer_1_share(v) for v in (verdicts.order_12, verdicts.order_21)])
+    known = ~np.isnan(shares)
+    with np.errstate(invalid="ignore"):
+        won = np.where(known, shares, 0).sum(0) / known.sum(0)
+    usable = known.all(0)
+    items, _ = grouped(verdicts.subset, verdicts.item)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for j, judge in enumerate(verdicts.judge.values):
+        mine = usable & (verdicts.judge.codes == j)
+        others = usable & (verdicts.judge.codes != j) & (sign == 0)
+        own = mine & (sign != 0)
+        row: dict[str, Any] = {
+            "judge": judge, "own_pairs": int(own.sum()), "log_odds": None, "log_odds_low": None,
+            "log_odds_high": None, "p_value": None, "why": "",
+        }  # fmt: skip
+        if not own.any():
+            continue
+        rows.append(row)
+        if own.sum() < LEAST:
+            row["why"] = f"fewer than {LEAST} pairs with one answer of its own"
+        elif not others.any():
+            row["why"] = (
+                "no other judge, and no gold label: what it adds cannot be told from quality"
+            )
+        elif not (mine & (sign == 0) & (one != two)).any():
+            row["why"] = "it judged no pair without an answer of its own: its sharpness is unknown"
+        else:
+            fits = []
+            for k in range(RESAMPLES + 1):
+                draw = np.ones(items.max() + 1) if k == 0 else np.bincount(
+                    rng.integers(items.max() + 1, size=items.max() + 1),
+                    minlength=items.max() + 1,
+                )  # fmt: skip
+                w = draw[items]
+                t = _strengths(one[others], two[others], won[others], w[others],
+                               len(verdicts.models[0].values))  # fmt: skip
+                x = np.stack([t[one[mine]] - t[two[mine]], sign[mine]], 1)
+                fits.append(_logistic(x, won[mine], w[mine])[1])
+            b, se = fits[0], float(np.std(fits[1:], ddof=1))
+            row |= {"log_odds": b, "log_odds_low": b - 1.959964 * se,
+                    "log_odds_high": b + 1.959964 * se,
+                    "p_value": math.erfc(abs(b) / se / 2**0.5) if se > 0 else 1.0}  # fmt: skip
+    return rows
+
+
+def _strengths(one: Any, two: Any, won: Any, weight: Any, n: int) -> Any:
+    """Return Bradley and Terry's log-strengths, with a weak prior that keeps them finite."""
+    import numpy as np
+
+    wins = np.zeros((n, n))
+    np.add.at(wins, (one, two), weight * won)
+    np.add.at(wins, (two, one), weight * (1 - won))
+    games = wins + wins.T
+    t = np.zeros(n)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(t[None] - t[:, None]))
+        gradient = (wins - games * p).sum(1) - 0.1 * t
+        h = games * p * (1 - p)
+        hessian = np.diag(h.sum(1) + 0.1) - h
+        step = np.linalg.solve(hessian, gradient)
+        t = t + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return t - t.mean()
+
+
+def _logistic(x: Any, y: Any, weight: Any) -> Any:
+    """Return the coefficients of a logistic regression without intercept, by Newton's method."""
+    import numpy as np
+
+    beta = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        gradient = x.T @ (weight * (y - p)) - 0.01 * beta
+        hessian = (x.T * (weight * p * (1 - p))) @ x + 0.01 * np.eye(x.shape[1])
+        step = np.linalg.solve(hessian, gradient)
+        beta = beta + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return beta

@@ -1,0 +1,107 @@
+"""Pairs of answers to show a judge: the user's, or a small set of hackproof's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from hackproof.audit import _files
+from hackproof.audit._judge import _words
+from hackproof.audit._judge._layouts import ALIASES
+from hackproof.audit._judge._verdicts import FIRST, SECOND
+from hackproof.errors import InputError
+
+QUESTION = ("question_text", "instruction", "question", "prompt", "input")
+NAMES = ("item", "subset", "question", "text_1", "text_2", "gold", "model_1", "model_2")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question with two answers."""
+
+    item: str
+    question: str
+    one: str
+    two: str
+    gold: int = -1
+    """1 or 2, the better one; else not known."""
+    subset: str = ""
+    models: tuple[str, str] | None = None
+
+    @property
+    def better(self) -> str:
+        """Return the better answer; the first where it is not known."""
+        return self.two if self.gold == SECOND else self.one
+
+    @property
+    def worse(self) -> str:
+        """Return the other answer."""
+        return self.one if self.gold == SECOND else self.two
+
+
+def builtin() -> list[Pair]:
+    """Return hackproof's own pairs: questions with one right and one wrong answer, each short and
+    long. The right one stands first in every other pair.
+    """
+    text = resources.files("hackproof.audit._judge").joinpath("questions.jsonl").read_text("utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    pairs = []
+    # Every question before any length again: a limit then keeps as many questions as it can.
+    for k, (right, wrong) in enumerate(
+        (("right", "wrong_long"), ("right_long", "wrong"), ("right", "wrong"),
+         ("right_long", "wrong_long"))
+    ):  # fmt: skip
+        for i, row in enumerate(rows):
+            one, two, gold = row[right], row[wrong], FIRST
+            if (i + k) % 2:
+                one, two, gold = two, one, SECOND
+            pairs.append(Pair(f"{i}.{k}", row["question"], one, two, gold))
+    return pairs
+
+
+def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[Pair]:
+    """Return the pairs of a file: question (or instruction, input, prompt), text_1 and text_2 (or
+    output_1, response_a ...), and where known gold, subset, model_1 and model_2.
+
+    Raises:
+        InputError: a file or column that cannot be used, or an empty text.
+    """
+    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
+    lowered = {str(c).lower(): c for c in frame.columns}
+
+    def found(name: str, aliases: tuple[str, ...]) -> str | None:
+        return next((lowered[a] for a in (name, *aliases) if a in lowered), None)
+
+    where = {n: found(n, QUESTION if n == "question" else ALIASES[n]) for n in NAMES}
+    for needed in ("question", "text_1", "text_2"):
+        if where[needed] is None:
+            raise InputError(
+                f"{path} has no column {needed}; it has {', '.join(map(str, frame.columns))}. Name "
+                f"it: --columns {needed}=COLUMN."
+            )
+    texts = {n: frame[where[n]].astype("object") for n in ("question", "text_1", "text_2")}
+    for name, column in texts.items():
+        bad = [i for i, v in enumerate(column) if not isinstance(v, str) or not v.strip()]
+        if bad:
+            raise InputError(f"{path}, row {bad[0] + 1} has no {name} ({len(bad)} rows in all).")
+    n = len(frame)
+    gold = [-1] * n
+    if where["gold"] is not None:
+        gold = [int(g) for g in _words.winners(frame[where["gold"]], "gold")[0]]
+
+    def named(name: str) -> list[str]:
+        column = where[name]
+        return [""] * n if column is None else [str(v) for v in frame[column].astype("object")]
+
+    items = named("item") if where["item"] not in (None, where["question"]) else []
+    subsets, ones, twos = named("subset"), named("model_1"), named("model_2")
+    return [
+        Pair(
+            items[i] if items else str(i), texts["question"].iloc[i], texts["text_1"].iloc[i],
+            texts["text_2"].iloc[i], gold[i], subsets[i], (ones[i], twos[i]) if ones[i] else None,
+        )
+        for i in range(n)
+    ]  # fmt: skip

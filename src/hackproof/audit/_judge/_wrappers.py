@@ -1,0 +1,88 @@
+"""Published repairs as wrappers: a judge goes in, a judge comes out.
+
+Wang et al. 2023, https://arxiv.org/abs/2305.17926.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hackproof.audit._judge._ask import Judge, scores, verdict
+from hackproof.audit._judge._verdicts import FIRST, SECOND, TIE
+from hackproof.errors import InputError
+
+WORDS = {FIRST: "A", SECOND: "B", TIE: "tie"}
+
+
+def _lead(reply: Any) -> float | None:
+    """Return how far the answer shown first leads: in points where there are scores."""
+    given = scores(reply)
+    if given is not None:
+        return None if min(given) < 0 or any(map(math.isnan, given)) else given[0] - given[1]
+    return {FIRST: 1.0, SECOND: -1.0, TIE: 0.0}.get(verdict(reply))
+
+
+def _word(leads: Sequence[float | None]) -> str | None:
+    known = [x for x in leads if x is not None]
+    if not known:
+        return None
+    total = math.fsum(known)
+    return WORDS[FIRST if total > 0 else SECOND if total < 0 else TIE]
+
+
+def multiple_evidence(judge: Judge, k: int = 3) -> Judge:
+    """Return a judge that asks `judge` k times and averages (multiple evidence calibration).
+
+    It helps a judge that samples its evidence anew each time; k = 3 was enough in the paper.
+
+    Raises:
+        InputError: k is less than 1.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}; it must be at least 1.")
+
+    def asked(question: str, first: str, second: str) -> str | None:
+        return _word([_lead(judge(question, first, second)) for _ in range(k)])
+
+    return asked
+
+
+def balanced(judge: Judge) -> Judge:
+    """Return a judge that asks `judge` in both orders and averages (balanced position
+    calibration). A verdict that follows the place alone becomes a tie.
+    """
+
+    def asked(question: str, first: str, second: str) -> str | None:
+        one, two = _lead(judge(question, first, second)), _lead(judge(question, second, first))
+        return None if one is None or two is None else _word([one, -two])
+
+    return asked
+
+
+def diversity(verdicts: Sequence[Any]) -> float:
+    """Return the entropy, in nats, of win, tie and lose among replies about one pair, all told in
+    the same order of the answers; 0 where they agree. A person should look at the pairs with the
+    highest (human in the loop calibration).
+    """
+    counts = Counter(v for v in map(verdict, verdicts) if v >= TIE)
+    n = sum(counts.values())
+    return -sum(c / n * math.log(c / n) for c in counts.values()) + 0.0 if n else 0.0
+
+
+def to_check(verdicts: Sequence[Sequence[Any]], share: float) -> list[int]:
+    """Return which pairs a person should check: that share of them, the most diverse first.
+
+    Args:
+        verdicts: By pair, its replies over orders and samples, told in the same order of answers.
+        share: In [0, 1].
+
+    Raises:
+        InputError: a share outside [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"share is {share}; it must lie in [0, 1].")
+    ranked = sorted(range(len(verdicts)), key=lambda i: (-diversity(verdicts[i]), i))
+    return ranked[: round(share * len(verdicts))]

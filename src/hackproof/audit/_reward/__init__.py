@@ -1,0 +1,1 @@
+"""`hackproof audit reward`: what a Gymnasium environment's reward pays for."""

@@ -1,0 +1,92 @@
+"""`hackproof audit judge`: what does a judge's verdict follow, beside quality?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tyro.conf import Positional
+
+from hackproof.cli._audit import pairs, show
+from hackproof.cli._common import parse
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Flags of `audit judge`."""
+
+    judge: Positional[str]
+    """A table of verdicts (.csv, .jsonl, .parquet, also .gz), a function (module:function or
+    file.py:function) of (question, first answer, second answer), or a model as Inspect names it
+    (openai/gpt-4o)."""
+    columns: tuple[str, ...] = ()
+    """OUR=THEIRS, where the file's columns go by other names: item, judge, strategy, subset,
+    sample, order, winner, winner_12, winner_21, score_1, score_2, model_1, model_2, text_1, text_2,
+    length_1, length_2, gold, question."""
+    pairs: str | None = None
+    """Table of the pairs or answers; pairs.* or answers.* beside a table of verdicts is found. For
+    a judge that is asked, the pairs to ask it about; a small set of hackproof's own where none."""
+    means: Literal["answers", "positions"] | None = None
+    """What a winner in the table names; answers in a table with both orders in a row, else
+    positions."""
+    own: tuple[str, ...] = ()
+    """JUDGE=GENERATOR[,GENERATOR]: whose answers are a judge's own; by default its namesake's."""
+    prompt: str | None = None
+    """File with the prompt for a model, with {question}, {first} and {second}."""
+    samples: int = 1
+    """How often a judge is asked the same."""
+    limit: int = 0
+    """Pairs to ask about; all where 0."""
+    probes: int = 25
+    """Questions that attacks are tried on."""
+    seed: int = 0
+    """Of resamples."""
+    checks: tuple[str, ...] = ()
+    """Which checks to run: position, self-preference, length, format, agreement, repairs, probes;
+    all that apply where none is named."""
+    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
+    """From which findings on the exit code is 1."""
+    json: str | None = None
+    """Write JSON to this file; with no file, or -, print it instead of the text."""
+    sarif: str | None = None
+    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
+    html: str | None = None
+    """Write a page to this file."""
+
+
+def command(words: list[str]) -> int:
+    """Hackproof audit judge: 0 nothing found, 1 findings, 2 a check did not run."""
+    about = (
+        "Ask what a judge's verdicts follow beside quality: place, author, length, format; and "
+        "what the published repairs give. From verdicts already collected, without a model or a "
+        "network; or from a judge that can be asked, which is attacked too.\n\n"
+        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
+        "did not run, or bad input."
+    )
+    options = parse(JudgeOptions, "audit judge", words, about)
+    from hackproof.audit import judge
+    from hackproof.audit._judge._ask import read_prompt
+    from hackproof.audit._output import as_json, as_sarif, lines
+    from hackproof.audit._page import page
+    from hackproof.audit._report import exit_code
+
+    audit = judge(
+        options.judge,
+        columns=pairs(options.columns, "--columns"),
+        pairs=options.pairs,
+        means=options.means,
+        own={k: tuple(v.split(",")) for k, v in pairs(options.own, "--own").items()},
+        checks=options.checks,
+        prompt=None if options.prompt is None else read_prompt(options.prompt),
+        samples=options.samples,
+        limit=options.limit,
+        probes=options.probes,
+        seed=options.seed,
+    )
+    found = audit.sorted_findings()
+    show(lines(audit), {
+        "json": (options.json, lambda: as_json(audit, options.fail_on)),
+        "sarif": (options.sarif, lambda: as_sarif("judge", audit.target, found, audit.checks)),
+        "html": (options.html, lambda: page(audit)),
+    })  # fmt: skip
+    return exit_code(audit.findings, audit.complete, options.fail_on)
