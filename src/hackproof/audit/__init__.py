@@ -5,6 +5,7 @@ from hackproof.audit._judge._ask import JudgeError
 from hackproof.audit._judge._audit import recount
 from hackproof.audit._judge._judge import judge, verdict_of
 from hackproof.audit._judge._wrappers import balanced, diversity, multiple_evidence, to_check
+from hackproof.audit._preferences._audit import copies_of, preferences
 from hackproof.audit._report import Audit, Table
 from hackproof.audit._reward._audit import CHECKS, Report, reward
 from hackproof.audit._reward._findings import replay_actions
@@ -12,6 +13,6 @@ from hackproof.audit._reward._target import Target, load_target
 
 __all__ = [
     "CHECKS", "Audit", "Check", "Finding", "JudgeError", "Report", "Table", "Target", "balanced",
-    "diversity", "judge", "load_target", "multiple_evidence", "recount", "replay_actions", "reward",
-    "to_check", "verdict_of",
+    "copies_of", "diversity", "judge", "load_target", "multiple_evidence", "preferences", "recount",
+    "replay_actions", "reward", "to_check", "verdict_of",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from hackproof.errors import InputError, unknown
 KINDS = {
     "reward": "ENV          what the reward of a Gymnasium environment pays for",
     "judge": "JUDGE|FILE   what a judge's verdicts follow beside quality",
+    "preferences": "FILE  what preference data teaches, and what was learnt from it",
 }
 """What can be audited, each by cli/_audit_KIND.py."""
 

@@ -1,0 +1,216 @@
+"""What a reward model made of preference pairs: imprints, shift, regimes, robustness (SEAL).
+
+Revel et al. 2024, https://arxiv.org/abs/2408.10270.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hackproof.audit._preferences._read import Pairs
+from hackproof.experiment.statistics import share_interval
+
+REGIMES = ("stayed_aligned", "got_aligned", "resists", "reversed")
+
+
+def aligned(pairs: Pairs, when: str) -> Any:
+    """Return by pair whether the chosen answer scores higher; NaN where a score is missing. Equal
+    scores are not aligned.
+    """
+    import numpy as np
+
+    one, two = pairs.scores[f"score_chosen_{when}"], pairs.scores[f"score_rejected_{when}"]
+    return np.where(np.isnan(one) | np.isnan(two), np.nan, (one > two) * 1.0)
+
+
+def regimes(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return the four regimes as shares with intervals: by whether a pair was aligned before
+    training and after it. Pairs that lack a score are left out.
+    """
+    import numpy as np
+
+    before, after = aligned(pairs, "before"), aligned(pairs, "after")
+    known = ~np.isnan(before) & ~np.isnan(after)
+    kinds = {
+        "stayed_aligned": (before == 1) & (after == 1), "got_aligned": (before == 0) & (after == 1),
+        "resists": (before == 0) & (after == 0), "reversed": (before == 1) & (after == 0),
+    }  # fmt: skip
+    return [
+        {"regime": r, "pairs": int((kinds[r] & known).sum()),
+         **shared("share", int((kinds[r] & known).sum()), int(known.sum()))}
+        for r in REGIMES
+    ]  # fmt: skip
+
+
+def shared(name: str, count: int, n: int) -> dict[str, float | None]:
+    """Return a share and its interval under a name."""
+    i = share_interval(count, n)
+    values = (i.estimate, i.low, i.high) if n else (None, None, None)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def agreement(pairs: Pairs, when: str) -> dict[str, float | None]:
+    """Return how often the scores agree with the choice, `agreement_WHEN`, with its interval."""
+    import numpy as np
+
+    found = aligned(pairs, when)
+    known = ~np.isnan(found)
+    return shared(f"agreement_{when}", int(found[known].sum()), int(known.sum()))
+
+
+def resistance_by_label(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return alignment resistance (not aligned after training) where another labeller agrees with
+    the choice, disagrees, or says nothing.
+    """
+    import numpy as np
+
+    if pairs.label is None:
+        return []
+    after = aligned(pairs, "after")
+    rows = []
+    for name, code in (("agrees", 1), ("disagrees", -1), ("says nothing", 0)):
+        mine = (pairs.label == code) & ~np.isnan(after)
+        if mine.any():
+            count = int((after[mine] == 0).sum())
+            rows.append({"labeller": name, "pairs": int(mine.sum()),
+                         **shared("resistance", count, int(mine.sum()))})  # fmt: skip
+    return rows
+
+
+def imprints(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return by feature the points of score gained per unit, before and after training.
+
+    The regression r = a_pair + b . features + e with an effect for each pair is that of the
+    differences within pairs, which is what is fitted; intervals are robust to unequal variances
+    (HC3). `change` is the regression of the change of scores.
+    """
+    import numpy as np
+
+    side = pairs.difference
+    scores = {
+        w: pairs.scores[f"score_chosen_{w}"] - pairs.scores[f"score_rejected_{w}"]
+        for w in ("before", "after")
+        if f"score_chosen_{w}" in pairs.scores
+    }
+    if len(scores) == 2:
+        scores["change"] = scores["after"] - scores["before"]
+    rows: list[dict[str, Any]] = [{"feature": n} for n in pairs.names]
+    for when, y in scores.items():
+        known = ~np.isnan(y)
+        b, se = least_squares(side[known], y[known])
+        for row, estimate, error in zip(rows, b, se, strict=True):
+            row[when] = float(estimate)
+            row[f"{when}_low"] = float(estimate - 1.959964 * error)
+            row[f"{when}_high"] = float(estimate + 1.959964 * error)
+    return rows
+
+
+def least_squares(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return coefficients without an intercept and their HC3 standard errors; NaN for a feature
+    that does not vary.
+    """
+    import numpy as np
+
+    alive = np.abs(x).max(0, initial=0) > 0
+    b, se = np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
+    z = x[:, alive]
+    if not alive.any() or len(z) <= z.shape[1]:
+        return b, se
+    inverse = np.linalg.pinv(z.T @ z)
+    found = inverse @ (z.T @ y)
+    residual = y - z @ found
+    leverage = np.einsum("ij,jk,ik->i", z, inverse, z)
+    scaled = residual / np.maximum(1 - leverage, 1e-9)
+    meat = (z.T * scaled**2) @ z
+    b[alive], se[alive] = found, np.sqrt(np.diag(inverse @ meat @ inverse))
+    return b, se
+
+
+def shift(pairs: Pairs) -> dict[str, Any] | None:
+    """Return the reward shift: the angle, in degrees, by which training turned each pair's
+    (score of chosen, score of rejected), from -180 to 180; positive is towards the chosen answer.
+    """
+    import numpy as np
+
+    if len(pairs.scores) < 4:
+        return None
+    before, after = (
+        np.arctan2(pairs.scores[f"score_chosen_{w}"], pairs.scores[f"score_rejected_{w}"])
+        for w in ("before", "after")
+    )
+    turned = np.degrees(after - before)
+    turned = (turned + 180) % 360 - 180
+    turned = turned[~np.isnan(turned)]
+    if len(turned) < 2:
+        return None
+    half = 1.959964 * float(turned.std(ddof=1)) / math.sqrt(len(turned))
+    mean = float(turned.mean())
+    quarters = [float(q) for q in np.quantile(turned, (0.1, 0.5, 0.9))]
+    return {"shift": mean, "shift_low": mean - half, "shift_high": mean + half,
+            "tenth": quarters[0], "median": quarters[1], "ninetieth": quarters[2],
+            "pairs": len(turned)}  # fmt: skip
+
+
+def moderated(pairs: Pairs) -> list[dict[str, Any]]:
+    """Return by feature of pairs the odds ratio, per unit of it, of not being aligned after
+    training.
+    """
+    import numpy as np
+
+    after = aligned(pairs, "after")
+    known = ~np.isnan(after)
+    rows = []
+    for name, values in pairs.moderators.items():
+        v = values[known]
+        if v.std() == 0:
+            continue
+        x = np.column_stack([np.ones(len(v)), (v - v.mean()) / v.std()])
+        b, se = _logistic(x, (after[known] == 0) * 1.0, np.r_[1e-3, 1 / 2.5**2])
+        one, error = b[1] / v.std(), se[1] / v.std()
+        rows.append({"feature": name, "pairs": len(v), "odds_ratio": math.exp(one),
+                     "odds_ratio_low": math.exp(one - 1.959964 * error),
+                     "odds_ratio_high": math.exp(one + 1.959964 * error)})  # fmt: skip
+    return rows
+
+
+def _logistic(x: Any, y: Any, prior: Any) -> tuple[Any, Any]:
+    """Return coefficients and standard errors of a logistic regression with a normal prior."""
+    import numpy as np
+
+    beta = np.zeros(x.shape[1])
+    hessian = np.eye(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        hessian = (x.T * (p * (1 - p))) @ x + np.diag(prior)
+        step = np.linalg.solve(hessian, x.T @ (y - p) - prior * beta)
+        beta = beta + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return beta, np.sqrt(np.diag(np.linalg.inv(hessian)))
+
+
+def robustness(
+    flipped: Any, changes: Mapping[str, Any], least: int = 30
+) -> Sequence[Mapping[str, Any]]:
+    """Return by change of a feature the odds ratio with which the order of scores flips.
+
+    Args:
+        flipped: By pair, whether the order after rewriting differs from that before it.
+        changes: By name (feature, side and direction): 1 where it changed so, else 0.
+        least: Pairs below which nothing is said.
+    """
+    import numpy as np
+
+    names = [n for n, v in changes.items() if 0 < v.sum() < len(v)]
+    if len(flipped) < least or not names or not 0 < flipped.sum() < len(flipped):
+        return []
+    x = np.column_stack([np.ones(len(flipped)), *(changes[n] for n in names)]).astype(float)
+    beta, se = _logistic(x, flipped * 1.0, np.r_[1e-3, np.full(len(names), 1 / 2.5**2)])
+    return [
+        {"change": n, "pairs": int(changes[n].sum()), "odds_ratio": math.exp(b),
+         "odds_ratio_low": math.exp(b - 1.959964 * s),
+         "odds_ratio_high": math.exp(b + 1.959964 * s)}
+        for n, b, s in zip(names, beta[1:], se[1:], strict=True)
+    ]  # fmt: skip

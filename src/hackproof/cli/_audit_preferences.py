@@ -1,0 +1,93 @@
+"""`hackproof audit preferences FILE`: what do preference pairs teach?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tyro.conf import Positional
+
+from hackproof.cli._audit import pairs, show
+from hackproof.cli._common import parse
+
+
+@dataclass(frozen=True)
+class PreferencesOptions:
+    """Flags of `audit preferences`."""
+
+    source: Positional[str]
+    """Pairs: .jsonl, .csv, .tsv, .json, .parquet, also .gz; or hf:NAME[:SPLIT]."""
+    columns: tuple[str, ...] = ()
+    """OUR=THEIRS, where columns go by other names: chosen, rejected, prompt, label, weight, split,
+    score_chosen_before, score_rejected_before, score_chosen_after, score_rejected_after."""
+    test: str | None = None
+    """Another file of pairs, which should share none with this one."""
+    targets: tuple[str, ...] = ()
+    """Features that a good answer should have more of; built-in ones are spoilers else."""
+    spoilers: tuple[str, ...] = ()
+    """Given features that should not matter; given ones are targets else."""
+    text: bool = True
+    """Whether to measure the built-in features of the texts."""
+    before: str | None = None
+    """Reward model before training: a Hugging Face sequence classifier, name or folder."""
+    after: str | None = None
+    """Reward model after training; answers are rewritten in style too, to see what turns it."""
+    labeller: str | None = None
+    """Model, as Inspect names it, that answers --labels about every answer."""
+    labels: tuple[str, ...] = ()
+    """NAME=QUESTION, answered by yes or no: a feature of each answer."""
+    rewrites: int = 400
+    """Pairs whose answers are rewritten."""
+    seed: int = 0
+    """Of folds, draws and rewrites."""
+    checks: tuple[str, ...] = ()
+    """Which checks to run: features, copies, learnt; all where none is named."""
+    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
+    """From which findings on the exit code is 1."""
+    json: str | None = None
+    """Write JSON to this file; with no file, or -, print it instead of the text."""
+    sarif: str | None = None
+    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
+    html: str | None = None
+    """Write a page to this file."""
+
+
+def command(words: list[str]) -> int:
+    """Hackproof audit preferences: 0 nothing found, 1 findings, 2 a check did not run."""
+    about = (
+        "Ask what pairs of chosen and rejected answers teach: which features decide, how much of "
+        "the label style foretells, copies, contradictions and leaks; and, where a reward model's "
+        "scores before and after training are given, what it made of them.\n\n"
+        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
+        "did not run, or bad input."
+    )
+    options = parse(PreferencesOptions, "audit preferences", words, about)
+    from hackproof.audit import preferences
+    from hackproof.audit._output import as_json, as_sarif, lines
+    from hackproof.audit._page import page
+    from hackproof.audit._preferences._audit import CHECKS
+    from hackproof.audit._report import exit_code
+
+    audit = preferences(
+        options.source,
+        columns=pairs(options.columns, "--columns"),
+        test=options.test,
+        targets=options.targets,
+        spoilers=options.spoilers,
+        text=options.text,
+        before=options.before,
+        after=options.after,
+        labeller=options.labeller,
+        labels=pairs(options.labels, "--labels"),
+        rewrites=options.rewrites,
+        checks=options.checks or CHECKS,
+        seed=options.seed,
+    )
+    found = audit.sorted_findings()
+    show(lines(audit), {
+        "json": (options.json, lambda: as_json(audit, options.fail_on)),
+        "sarif": (options.sarif, lambda: as_sarif("preferences", audit.target, found,
+                                                  audit.checks)),
+        "html": (options.html, lambda: page(audit)),
+    })  # fmt: skip
+    return exit_code(audit.findings, audit.complete, options.fail_on)
