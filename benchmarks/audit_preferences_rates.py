@@ -2,9 +2,9 @@
 
     python benchmarks/audit_preferences_rates.py --repetitions 400
 
-Coverage: how often the 95% posterior interval holds the planted coefficient (the first of three, on
-correlated features), with the exact binomial test of 95%. False alarms: audits of pairs whose choice
-is a coin's, with any finding, with the exact one-sided test of 5%. Written to
+Coverage: how often the 95% posterior interval holds the planted coefficient (the first of three,
+on correlated features), with the exact binomial test of 95%. False alarms: audits of pairs whose
+choice is a coin's, with any finding, with the exact one-sided test of 5%. Written to
 benchmarks/results/audit_preferences_rates.csv, a row when each case is done.
 """
 
@@ -27,9 +27,27 @@ OUT = Path(__file__).parent / "results/audit_preferences_rates.csv"
 COEFFICIENTS = ((0.0, 0.0, 0.0), (0.5, -0.3, 0.0), (1.5, 0.5, -1.0))
 PAIRS = (100, 400, 8000)
 WORDS = (
-    "the a of river stone may good sorry bad window table cloud no yes perhaps lovely i can't help "
-    "great question you're right actually maybe - harm"
-).split()
+    *[
+        "the",
+        "a",
+        "of",
+        "river",
+        "stone",
+        "may",
+        "good",
+        "sorry",
+        "bad",
+        "window",
+        "table",
+        "cloud",
+        "no",
+        "yes",
+        "perhaps",
+        "lovely",
+        "i",
+    ],
+    *["can't", "help", "great", "question", "you're", "right", "actually", "maybe", "-", "harm"],
+)
 
 
 def planted(rng: np.random.Generator, n: int, truth: tuple[float, ...]) -> pd.DataFrame:

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hackproof.cli._common import console
 from hackproof.errors import InputError, unknown
 
+if TYPE_CHECKING:
+    from hackproof.audit import Audit
+
 KINDS = {
-    "reward": "ENV          what the reward of a Gymnasium environment pays for",
-    "judge": "JUDGE|FILE   what a judge's verdicts follow beside quality",
-    "preferences": "FILE  what preference data teaches, and what was learnt from it",
+    "reward": "ENV             what the reward of a Gymnasium environment pays for",
+    "judge": "JUDGE|FILE       what a judge's verdicts follow beside quality",
+    "preferences": "FILE       what preference data teaches, and what was learnt from it",
+    "reward-model": "FILE      how far a learned reward may be optimised",
+    "gap": "FILE               what is right and what is approved, along training",
 }
 """What can be audited, each by cli/_audit_KIND.py."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Flags that every audit has."""
+
+    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
+    """From which findings on the exit code is 1."""
+    json: str | None = None
+    """Write JSON to this file; with no file, or -, print it instead of the text."""
+    sarif: str | None = None
+    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
+    html: str | None = None
+    """Write a page to this file."""
+
+
+EXIT = (
+    "\n\nExit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
+    "did not run, or bad input."
+)
 
 
 def command(words: list[str]) -> int:
@@ -73,6 +99,21 @@ def show(
         out = console()
         for line in text:
             out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def report(audit: Audit, output: Output) -> int:
+    """Show an audit as its flags say; return the exit code."""
+    from hackproof.audit._output import as_json, as_sarif, lines
+    from hackproof.audit._page import page
+    from hackproof.audit._report import exit_code
+
+    found, checks = audit.sorted_findings(), audit.checks
+    show(lines(audit), {
+        "json": (output.json, lambda: as_json(audit, output.fail_on)),
+        "sarif": (output.sarif, lambda: as_sarif(audit.kind, audit.target, found, checks)),
+        "html": (output.html, lambda: page(audit)),
+    })  # fmt: skip
+    return exit_code(audit.findings, audit.complete, output.fail_on)
 
 
 def pairs(entries: Sequence[str], flag: str) -> dict[str, str]:

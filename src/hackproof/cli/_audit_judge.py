@@ -7,12 +7,12 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from hackproof.cli._audit import pairs, show
+from hackproof.cli._audit import EXIT, Output, pairs, report
 from hackproof.cli._common import parse
 
 
-@dataclass(frozen=True)
-class JudgeOptions:
+@dataclass(frozen=True, kw_only=True)
+class JudgeOptions(Output):
     """Flags of `audit judge`."""
 
     judge: Positional[str]
@@ -44,14 +44,6 @@ class JudgeOptions:
     checks: tuple[str, ...] = ()
     """Which checks to run: position, self-preference, length, format, agreement, repairs, probes;
     all that apply where none is named."""
-    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
-    """From which findings on the exit code is 1."""
-    json: str | None = None
-    """Write JSON to this file; with no file, or -, print it instead of the text."""
-    sarif: str | None = None
-    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
-    html: str | None = None
-    """Write a page to this file."""
 
 
 def command(words: list[str]) -> int:
@@ -59,16 +51,11 @@ def command(words: list[str]) -> int:
     about = (
         "Ask what a judge's verdicts follow beside quality: place, author, length, format; and "
         "what the published repairs give. From verdicts already collected, without a model or a "
-        "network; or from a judge that can be asked, which is attacked too.\n\n"
-        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
-        "did not run, or bad input."
+        "network; or from a judge that can be asked, which is attacked too." + EXIT
     )
     options = parse(JudgeOptions, "audit judge", words, about)
     from hackproof.audit import judge
     from hackproof.audit._judge._ask import read_prompt
-    from hackproof.audit._output import as_json, as_sarif, lines
-    from hackproof.audit._page import page
-    from hackproof.audit._report import exit_code
 
     audit = judge(
         options.judge,
@@ -83,10 +70,4 @@ def command(words: list[str]) -> int:
         probes=options.probes,
         seed=options.seed,
     )
-    found = audit.sorted_findings()
-    show(lines(audit), {
-        "json": (options.json, lambda: as_json(audit, options.fail_on)),
-        "sarif": (options.sarif, lambda: as_sarif("judge", audit.target, found, audit.checks)),
-        "html": (options.html, lambda: page(audit)),
-    })  # fmt: skip
-    return exit_code(audit.findings, audit.complete, options.fail_on)
+    return report(audit, options)

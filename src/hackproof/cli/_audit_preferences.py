@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tyro.conf import Positional
 
-from hackproof.cli._audit import pairs, show
+from hackproof.cli._audit import EXIT, Output, pairs, report
 from hackproof.cli._common import parse
 
 
-@dataclass(frozen=True)
-class PreferencesOptions:
+@dataclass(frozen=True, kw_only=True)
+class PreferencesOptions(Output):
     """Flags of `audit preferences`."""
 
     source: Positional[str]
@@ -42,14 +41,6 @@ class PreferencesOptions:
     """Of folds, draws and rewrites."""
     checks: tuple[str, ...] = ()
     """Which checks to run: features, copies, learnt; all where none is named."""
-    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
-    """From which findings on the exit code is 1."""
-    json: str | None = None
-    """Write JSON to this file; with no file, or -, print it instead of the text."""
-    sarif: str | None = None
-    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
-    html: str | None = None
-    """Write a page to this file."""
 
 
 def command(words: list[str]) -> int:
@@ -57,16 +48,11 @@ def command(words: list[str]) -> int:
     about = (
         "Ask what pairs of chosen and rejected answers teach: which features decide, how much of "
         "the label style foretells, copies, contradictions and leaks; and, where a reward model's "
-        "scores before and after training are given, what it made of them.\n\n"
-        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
-        "did not run, or bad input."
+        "scores before and after training are given, what it made of them." + EXIT
     )
     options = parse(PreferencesOptions, "audit preferences", words, about)
     from hackproof.audit import preferences
-    from hackproof.audit._output import as_json, as_sarif, lines
-    from hackproof.audit._page import page
     from hackproof.audit._preferences._audit import CHECKS
-    from hackproof.audit._report import exit_code
 
     audit = preferences(
         options.source,
@@ -83,11 +69,4 @@ def command(words: list[str]) -> int:
         checks=options.checks or CHECKS,
         seed=options.seed,
     )
-    found = audit.sorted_findings()
-    show(lines(audit), {
-        "json": (options.json, lambda: as_json(audit, options.fail_on)),
-        "sarif": (options.sarif, lambda: as_sarif("preferences", audit.target, found,
-                                                  audit.checks)),
-        "html": (options.html, lambda: page(audit)),
-    })  # fmt: skip
-    return exit_code(audit.findings, audit.complete, options.fail_on)
+    return report(audit, options)

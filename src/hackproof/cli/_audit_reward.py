@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tyro.conf import Positional
 
-from hackproof.cli._audit import show
+from hackproof.cli._audit import EXIT, Output, show
 from hackproof.cli._common import parse
 from hackproof.errors import InputError
 
 
-@dataclass(frozen=True)
-class AuditOptions:
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(Output):
     """Flags of `audit reward`."""
 
     env: Positional[str]
@@ -38,22 +38,12 @@ class AuditOptions:
     checks: tuple[str, ...] = ()
     """Which checks to run: terms, dimensions, correlation, distance, loops, search; all where
     none is named."""
-    fail_on: Literal["proven", "undecided", "advisory", "never"] = "proven"
-    """From which findings on the exit code is 1."""
-    json: str | None = None
-    """Write JSON to this file; with no file, or -, print it instead of the text."""
-    sarif: str | None = None
-    """Write SARIF to this file, which code hosts show beside a change; - prints it."""
-    html: str | None = None
-    """Write a page to this file."""
 
 
 def command(words: list[str]) -> int:
     """Hackproof audit reward ENV: 0 nothing found, 1 findings, 2 a check did not run."""
     about = (
-        "Ask the reward of a Gymnasium environment what it pays for, before any training.\n\n"
-        "Exit code: 0 every check ran and found nothing; 1 findings from --fail-on on; 2 a check "
-        "did not run, or bad input."
+        "Ask the reward of a Gymnasium environment what it pays for, before any training." + EXIT
     )
     options = parse(AuditOptions, "audit reward", words, about)
     from hackproof.audit import CHECKS, reward

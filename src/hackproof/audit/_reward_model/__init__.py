@@ -1,0 +1,1 @@
+"""`hackproof audit reward-model`: how far a learned reward may be optimised."""

@@ -1,0 +1,201 @@
+"""`audit reward-model`: curves, peaks, best-of-n by hand, ensembles, rewrites, bad input."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hackproof.audit import reward_model
+from hackproof.audit._reward_model import _curves
+from hackproof.audit._reward_model._audit import sizes
+from hackproof.errors import InputError
+
+
+def curve(rng, form, alpha, beta, runs=6, noise=0.05, reach=4.0, points=14):
+    d = np.linspace(0, reach, points)
+    bend = d if form == "best-of-n" else np.log(np.where(d > 0, d, 1.0))
+    return [
+        {"seed": s, "d": x, "form": form, "gold": 0.3 + y + rng.normal(0, noise), "proxy": 1.1 * x}
+        for s in range(runs)
+        for x, y in zip(d, d * (alpha - beta * bend), strict=True)
+    ]
+
+
+def write(folder, name, rows):
+    path = folder / name
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def gold(audit):
+    return next(r for r in audit.table("curves").rows if r["score"] == "gold")
+
+
+@pytest.mark.parametrize(
+    ("form", "alpha", "beta", "peak"),
+    [("best-of-n", 1.2, 0.25, 2.4), ("rl", 1.0, 0.5, math.e)],
+)
+@pytest.mark.parametrize("runs", [1, 6])
+def test_coefficients_and_peak_are_recovered(tmp_path, form, alpha, beta, peak, runs):
+    rows = curve(np.random.default_rng(0), form, alpha, beta, runs=runs)
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["curve"])
+    row = gold(audit)
+    for name, truth in (("alpha", alpha), ("beta", beta), ("peak_d", peak)):
+        assert row[name] == pytest.approx(truth, rel=0.1)
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        # Whether intervals hold the truth as often as they say: test_coverage and benchmarks/.
+        assert row[f"{name}_high"] - row[f"{name}_low"] < 0.5 * truth
+    assert row["stop_kl"] == pytest.approx(row["peak_d"] ** 2)
+    assert [f.rule for f in audit.findings] == ["reward-model-overoptimised"]
+    half = reward_model(tmp_path / "t.csv", first=0.5, checks=["curve"])
+    assert gold(half)["points"] < row["points"]
+
+
+def test_a_curve_that_only_rises_has_no_peak(tmp_path):
+    rows = curve(np.random.default_rng(1), "rl", 1.0, 0.0)
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["curve"])
+    assert not audit.findings
+    assert gold(audit)["peak_d_high"] is None
+
+
+def test_coverage_of_peak_and_coefficients():
+    """Of 120 curves with six runs each, by far most intervals hold the truth (0.95 is aimed at)."""
+    held = np.zeros(3)
+    for k in range(120):
+        rows = pd.DataFrame(curve(np.random.default_rng(k), "best-of-n", 1.0, 0.2, noise=0.1))
+        made = _curves.fit(_curves.Curve("best-of-n", rows["d"].to_numpy(), rows["gold"].to_numpy(),
+                                         rows["seed"].to_numpy()), seed=k)  # fmt: skip
+        truth = (made.alpha, 1.0), (made.beta, 0.2), (made.peak_d, 2.5)
+        held += [low <= value <= high for (_, low, high), value in truth]
+    assert (held >= 104).all(), held  # under 0.95, fewer than 104 of 120 have probability 0.0003
+
+
+def test_best_of_n_is_the_mean_over_all_subsets():
+    rng = np.random.default_rng(2)
+    proxy, truth = rng.standard_normal((2, 3, 6))
+    ns = [1, 2, 3, 6]
+    found_proxy, found_gold = _curves.best_of(proxy, truth, ns)
+    for i, n in itertools.product(range(3), range(len(ns))):
+        subsets = list(itertools.combinations(range(6), ns[n]))
+        best = [max(s, key=lambda j: proxy[i, j]) for s in subsets]
+        assert found_gold[i, n] == pytest.approx(np.mean(truth[i, best]))
+        assert found_proxy[i, n] == pytest.approx(np.mean(proxy[i, best]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 300))
+def test_sizes_and_kl(n):
+    ns = sizes(n)
+    assert ns[0] == 1
+    assert ns[-1] == n
+    assert ns == sorted(set(ns))
+    kl = [_curves.bon_kl(k) for k in ns]
+    assert kl[0] == 0
+    assert all(a < b for a, b in itertools.pairwise(kl))
+
+
+def test_samples_and_an_ensemble(tmp_path):
+    """Members err in ways of their own: the minimum forgives less than one of them."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(120):
+        for _ in range(64):
+            good, hack = rng.standard_normal(), rng.standard_t(3)
+            rows.append({"item": i, "gold": good - 0.5 * max(hack, 0), "proxy_1": good + hack,
+                         "proxy_2": good + rng.standard_normal(),
+                         "proxy_3": good + rng.standard_normal()})  # fmt: skip
+    rows.append({"item": 999, "gold": 0.0, "proxy_1": 0.0, "proxy_2": 0.0, "proxy_3": 0.0})
+    rows.append({"item": 0, "gold": None, "proxy_1": 0.0, "proxy_2": 0.0, "proxy_3": 0.0})
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["curve", "ensemble"])
+    assert audit.dropped == {
+        "rows without a finite gold or proxy_1 or proxy_2 or proxy_3": 1,
+        "rows of prompts with fewer than 64 samples": 1,
+    }
+    minimum = next(r for r in audit.table("ensemble").rows if r["chosen_by"] == "minimum")
+    assert minimum["gain_low"] > 0
+    points = [r for r in audit.table("points").rows if r["score"] == "proxy"]
+    assert all(a["mean"] < b["mean"] for a, b in itertools.pairwise(points))
+
+
+def test_labels_may_be_the_gold_score(tmp_path):
+    rng = np.random.default_rng(4)
+    rows = [
+        {"prompt_id": i, "label": int(rng.random() < 0.5), "reward": rng.random()}
+        for i in range(40) for _ in range(8)
+    ]  # fmt: skip
+    row = gold(reward_model(write(tmp_path, "t.csv", rows), checks=["curve"]))
+    assert row["alpha_low"] < 0 < row["alpha_high"]
+
+
+def test_a_model_scores_answers_and_is_rewritten(tmp_path):
+    rng = np.random.default_rng(5)
+    rows = [
+        {"item": i, "prompt": f"question {i}", "answer": "word " * int(rng.integers(1, 30)),
+         "gold": rng.random()}
+        for i in range(20) for _ in range(8)
+    ]  # fmt: skip
+    audit = reward_model(
+        write(tmp_path, "t.csv", rows), proxy=lambda texts: [float(len(t)) for t in texts]
+    )
+    rewrites = {r["rewrite"]: r for r in audit.table("rewrites").rows}
+    assert rewrites["longer"]["points"] > 0
+    assert {f.rule for f in audit.findings} >= {"reward-model-style"}
+
+
+def test_given_rewrites(tmp_path):
+    rng = np.random.default_rng(6)
+    rows = [
+        {"score": (s := rng.standard_normal()), "rewrite": w,
+         "score_rewritten": s + (w == "cheerful") * 0.8 + 0.1 * rng.standard_normal()}
+        for w in ("cheerful", "plain") for _ in range(60)
+    ]  # fmt: skip
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["rewrites"])
+    assert len(audit.findings) == 1
+    assert "(cheerful)" in audit.findings[0].claim
+
+
+BAD = {
+    "no gold": ("item,proxy\n1,1\n", "no gold score"),
+    "no proxy": ("item,gold\n1,1\n", "no proxy score"),
+    "no item": ("proxy,gold\n1,1\n", "neither kl, d or n"),
+    "below": ("kl,gold\n-1,1\n", "must not be below 0"),
+    "n": ("n,gold\n0,1\n", "must not be below 1"),
+    "form": ("kl,gold,form\n1,1,sft\n", "unknown form"),
+    "one sample": ("item,proxy,gold\n1,1,1\n2,1,1\n", "one sample per prompt"),
+    "no number": ("item,proxy,gold\n1,x,1\n", "no row has a gold"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_are_named(tmp_path, case):
+    text, said = BAD[case]
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=said):
+        reward_model(tmp_path / "t.csv")
+    for bad in ({"first": 0}, {"form": "x"}, {"checks": ["x"]}):
+        with pytest.raises(InputError):
+            reward_model(write(tmp_path, "u.csv", [{"kl": 1, "gold": 1}]), **bad)
+
+
+def test_too_few_distances_are_said(tmp_path):
+    path = write(tmp_path, "t.csv", [{"kl": k, "gold": k} for k in (0, 1, 2)])
+    audit = reward_model(path, checks=["curve"])
+    assert not audit.checks[0].ran
+    assert "fewer than four distances" in audit.checks[0].why
+
+
+def test_the_command(hackproof, tmp_path):
+    write(tmp_path, "t.csv", curve(np.random.default_rng(0), "rl", 1.0, 0.5))
+    words = ["audit", "reward-model", "t.csv", "--checks", "curve", "--json", "o.json"]
+    done = hackproof(*words)
+    assert done.returncode == 0, done.stderr
+    assert "reward-model-overoptimised" in done.stdout
+    assert hackproof(*words, "--fail-on", "advisory").returncode == 1
+    value = json.loads((tmp_path / "o.json").read_text())
+    assert {"alpha", "beta", "peak_d", "stop_kl"} <= value["curves"][0].keys()
+    assert hackproof("audit", "reward-model", "none.csv").returncode == 2
