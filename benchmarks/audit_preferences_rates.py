@@ -26,28 +26,9 @@ from hackproof.experiment.statistics import share_interval
 OUT = Path(__file__).parent / "results/audit_preferences_rates.csv"
 COEFFICIENTS = ((0.0, 0.0, 0.0), (0.5, -0.3, 0.0), (1.5, 0.5, -1.0))
 PAIRS = (100, 400, 8000)
-WORDS = (
-    *[
-        "the",
-        "a",
-        "of",
-        "river",
-        "stone",
-        "may",
-        "good",
-        "sorry",
-        "bad",
-        "window",
-        "table",
-        "cloud",
-        "no",
-        "yes",
-        "perhaps",
-        "lovely",
-        "i",
-    ],
-    *["can't", "help", "great", "question", "you're", "right", "actually", "maybe", "-", "harm"],
-)
+TEXT = """the a of river stone may good sorry bad window table cloud no yes perhaps lovely i can't
+help great question you're right actually maybe - harm"""
+WORDS = TEXT.split()
 
 
 def planted(rng: np.random.Generator, n: int, truth: tuple[float, ...]) -> pd.DataFrame:
