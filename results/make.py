@@ -36,6 +36,8 @@ ONLY = {
 }
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least."""
+FLAGS = {"gao-2022": ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz")}
+"""Settings that are not the scale's; HACKPROOF_DATA names the folder of real data."""
 PENDING = ("inoculation-2025",)
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
 TRANSCRIPTS_KEPT = 1_000_000
@@ -52,7 +54,8 @@ def measure(name: str) -> None:
     restore(name, folder_of(name))
     seeds = ["--seeds", str(SEEDS[name])] if name in SEEDS else []
     only = ["--only", *ONLY[name]] if name in ONLY else []
-    words = ["run", name, "--scale", "cpu", "--out", str(folder_of(name)), *seeds, *only]
+    words = ["run", name, "--scale", "cpu", "--out", str(folder_of(name)), *seeds, *only,
+             *FLAGS.get(name, ())]  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "hackproof", *words], check=False)
     if done.returncode:
         raise SystemExit(f"{name}: the run ended with {done.returncode}; nothing was saved")
