@@ -152,3 +152,34 @@ def renamed(frame: pd.DataFrame, columns: Mapping[str, str], known: Sequence[str
             raise unknown(f"column (--columns {ours}={theirs})", theirs, map(str, frame.columns))
     kept = frame.drop(columns=[o for o, t in columns.items() if o in frame.columns and o != t])
     return kept.rename(columns={theirs: ours for ours, theirs in columns.items()})
+
+
+def canonical(frame: pd.DataFrame, aliases: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Return the table with columns that go by a usual name under ours; the first alias that is
+    there wins, whatever its case.
+    """
+    lowered = {str(c).lower(): c for c in reversed(list(frame.columns))}
+    found = {}
+    for ours, names in aliases.items():
+        theirs = next((lowered[n] for n in names if n in lowered), None)
+        if theirs is not None and theirs not in found and ours not in frame.columns:
+            found[theirs] = ours
+    return frame.rename(columns=found)
+
+
+def named(
+    path: str | Path,
+    columns: Mapping[str, str] | None,
+    aliases: Mapping[str, Sequence[str]],
+    known: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return a file's table under our names: those that the user gave, then the usual ones.
+
+    Args:
+        path: Of the file.
+        columns: Our name to the file's.
+        aliases: Our name to what a column may be called.
+        known: Our names that have no alias.
+    """
+    frame = renamed(read(path), columns or {}, (*aliases, *known))
+    return canonical(frame, aliases)

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from hackproof.audit import _files
 from hackproof.audit._finding import Check, Finding
-from hackproof.audit._preferences._learnt import shared
 from hackproof.audit._report import Audit, Table
+from hackproof.audit._statistics import rate
 from hackproof.errors import InputError
 from hackproof.experiment.statistics import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = ("oracle", "human", "proxy", "step", "item")
 ALIASES = {
     "oracle": ("oracle", "gold", "correct", "true"), "human": ("human", "approved", "approval"),
     "proxy": ("proxy", "reward", "rm_score"), "step": ("step", "checkpoint", "when", "stage"),
@@ -91,14 +90,7 @@ def load(path: str | Path, columns: Mapping[str, str] | None = None) -> Answers:
     import numpy as np
     import pandas as pd
 
-    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
-    lowered = {str(c).lower(): c for c in reversed(list(frame.columns))}
-    names = {}
-    for ours, aliases in ALIASES.items():
-        theirs = next((lowered[a] for a in aliases if a in lowered), None)
-        if theirs is not None and theirs not in names and ours not in frame.columns:
-            names[theirs] = ours
-    frame = frame.rename(columns=names)
+    frame = _files.named(path, columns, ALIASES)
     for needed in ("oracle", "human"):
         if needed not in frame:
             raise InputError(
@@ -183,7 +175,7 @@ def by_step(answers: Answers, step: Any) -> dict[str, Any]:
             i = mean_interval(known.tolist())
             row |= {name: i.estimate, f"{name}_low": i.low, f"{name}_high": i.high}
         else:
-            row |= shared(name, int(known.sum()), len(known))
+            row |= rate(name, int(known.sum()), len(known))
     return row
 
 

@@ -74,8 +74,8 @@ def scores(reply: Any) -> tuple[float, float] | None:
     return None
 
 
-def load_judge(name: str, prompt: str | None = None) -> tuple[str, Judge | None, str]:
-    """Return a judge's name, its callable where it is one, and its Inspect name where it is not.
+def load_judge(name: str, prompt: str | None = None) -> Judge | None:
+    """Return the function by a name; None where it names a model, which Inspect then makes.
 
     Args:
         name: module:function, file.py:function, or a model as Inspect names it (provider/model).
@@ -95,13 +95,13 @@ def load_judge(name: str, prompt: str | None = None) -> tuple[str, Judge | None,
         found = load_object(name)
         if not callable(found):
             raise InputError(f"{name} is a {type(found).__name__}, not a function.")
-        return name, found, ""
+        return found
     if "/" not in name:
         raise InputError(
             f"{name!r} is no file, no module:function and no model (provider/model, as Inspect "
             "names them)."
         )
-    return name, None, name
+    return None
 
 
 def ask(

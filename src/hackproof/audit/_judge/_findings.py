@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hackproof.audit._finding import Finding
-from hackproof.audit._judge._position import adjusted
 from hackproof.audit._judge._verdicts import Verdicts
+from hackproof.audit._statistics import adjusted
 
 WANG = "Wang et al. 2023, https://arxiv.org/abs/2305.17926"
 LIU = "Liu et al. 2023, https://arxiv.org/abs/2311.09766"

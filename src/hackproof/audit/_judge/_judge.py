@@ -90,7 +90,7 @@ def judge(
             "parquet",
         ):
             raise InputError(f"there is no file {target}.")
-        name, call, _ = _ask.load_judge(str(target), prompt)
+        name, call = str(target), _ask.load_judge(str(target), prompt)
     shown = _questions.builtin() if pairs is None else _questions.read(pairs, columns)
     return from_judge(
         name, call, shown[: limit or len(shown)], prompt=prompt, samples=samples, probes=probes,
@@ -112,6 +112,6 @@ def verdict_of(target: str | _ask.Judge, question: str, first: str, second: str)
         second: The answer shown second, B.
     """
     given = callable(target) or _ask.is_model(target)
-    name, call = (str(target), target) if given else _ask.load_judge(str(target))[:2]
-    reply = _ask.ask(name, call, [_ask.Asked(question, first, second)])[0]
+    call = target if given else _ask.load_judge(str(target))
+    reply = _ask.ask(str(target), call, [_ask.Asked(question, first, second)])[0]
     return WORDS.get(_ask.verdict(reply))

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hackproof.audit import _files
 from hackproof.audit._judge import _traits, _words
 from hackproof.audit._judge._verdicts import (
-    FIRST,
     MISSING,
     NOT_ASKED,
-    SECOND,
     UNREADABLE,
     Names,
     Verdicts,
+    flipped,
     grouped,
 )
 from hackproof.errors import InputError
@@ -77,8 +76,7 @@ def load(
         InputError: a file, column or entry that cannot be used, or no verdict at all.
     """
     path = Path(path)
-    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
-    frame = _canonical(frame)
+    frame = _files.named(path, columns, ALIASES)
     rows, notes, dropped = len(frame), [], {}
     beside = Path(pairs) if pairs is not None else _beside(path, frame)
     if beside is not None:
@@ -98,17 +96,6 @@ def load(
     return replace(found, notes=tuple(notes), dropped=dropped, rows=rows)
 
 
-def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rename columns that go by a usual name; the first alias that is there wins."""
-    lowered = {str(c).lower(): c for c in reversed(list(frame.columns))}
-    found = {}
-    for ours, names in ALIASES.items():
-        theirs = next((lowered[n] for n in names if n in lowered), None)
-        if theirs is not None and theirs not in found and ours not in frame.columns:
-            found[theirs] = ours
-    return frame.rename(columns=found)
-
-
 def _beside(path: Path, frame: pd.DataFrame) -> Path | None:
     """Return the table of pairs or answers that lies beside the verdicts, if one does."""
     stem = "answers" if "answer_1_id" in frame else "pairs"
@@ -123,7 +110,7 @@ def _joined(frame: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
     other = _files.read(path)
     if "answer_id" in other and "answer_1_id" in frame:
         return _with_answers(frame, other, path, notes)
-    other = _canonical(other)
+    other = _files.canonical(other, ALIASES)
     keys = [k for k in ("subset", "item") if k in other and k in frame]
     if "item" not in keys:
         raise InputError(f"{path.name} shares no column of items with the verdicts.")
@@ -192,7 +179,7 @@ def _verdicts(frame: pd.DataFrame, path: Path, means: str | None, notes: list[st
     if wide:
         one, two = read("winner_12"), read("winner_21")
         if means == "positions":
-            two = _flipped(two)
+            two = flipped(two)
         notes.append(
             "a row per pair, winners in both orders; they name "
             + ("the place shown" if means == "positions" else "the answer, whatever its place")
@@ -230,20 +217,20 @@ def _long(
     if "order" in frame:
         second = _words.orders(frame["order"]) == 21
         if means != "answers":
-            won = np.where(second, _flipped(won), won)
+            won = np.where(second, flipped(won), won)
         notes.append(
             "a row per verdict with its order; winners name "
             + ("answers" if means == "answers" else "the place shown")
         )
     elif models is not None:
         second, made["models"] = _turned(names, models)
-        won = np.where(second, _flipped(won), won)
+        won = np.where(second, flipped(won), won)
         made["traits"] = {
             k: (np.where(second, b, a), np.where(second, a, b))
             for k, (a, b) in made["traits"].items()
         }
         if made["gold"] is not None:
-            made["gold"] = np.where(second, _flipped(made["gold"]), made["gold"])
+            made["gold"] = np.where(second, flipped(made["gold"]), made["gold"])
         notes.append(
             "a row per verdict; the order is that of the columns, and "
             + (f"{int(second.sum()):,} rows show a pair the other way round" if second.any()
@@ -284,15 +271,6 @@ def _placed(values: Any, place: Any, side: Any, n: int) -> Any:
     out = np.full(n, np.nan)
     out[place[side]] = values[side]
     return out
-
-
-def _flipped(verdicts: Any) -> Any:
-    """Return verdicts with the answers exchanged."""
-    import numpy as np
-
-    return np.where(
-        verdicts == FIRST, SECOND, np.where(verdicts == SECOND, FIRST, verdicts)
-    ).astype(np.int8)
 
 
 def _models(frame: pd.DataFrame) -> tuple[Names, Names]:

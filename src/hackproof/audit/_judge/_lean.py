@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hackproof.audit._judge._position import rate
 from hackproof.audit._judge._verdicts import FIRST, SECOND, Verdicts, answer_1_share, grouped
+from hackproof.audit._statistics import rate
 
 LEAST = 20
 """Pairs below which no lean is given."""

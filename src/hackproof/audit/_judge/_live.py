@@ -11,12 +11,19 @@ from hackproof.audit._judge import _traits
 from hackproof.audit._judge._ask import Asked, Judge, ask, scores, verdict
 from hackproof.audit._judge._audit import audit
 from hackproof.audit._judge._findings import CAUSE, OTHERS
-from hackproof.audit._judge._layouts import _flipped
-from hackproof.audit._judge._position import adjusted, rate, sign_test
 from hackproof.audit._judge._probes import PROBES, Probe
 from hackproof.audit._judge._questions import Pair
-from hackproof.audit._judge._verdicts import FIRST, SECOND, TIE, UNREADABLE, Names, Verdicts
+from hackproof.audit._judge._verdicts import (
+    FIRST,
+    SECOND,
+    TIE,
+    UNREADABLE,
+    Names,
+    Verdicts,
+    flipped,
+)
 from hackproof.audit._report import Audit, Table
+from hackproof.audit._statistics import adjusted, rate, sign_test
 from hackproof.errors import InputError
 
 Ask = Callable[[Sequence[Asked]], list[Any]]
@@ -94,7 +101,7 @@ def gather(name: str, put: Ask, pairs: Sequence[Pair], samples: int) -> Verdicts
         strategy=Names(np.zeros(half, dtype=np.int64), ("",)),
         subset=_tiled(Names.of(pd.Series([p.subset for p in pairs]), n), samples),
         item=_tiled(Names.of(pd.Series([p.item for p in pairs]), n), samples),
-        order_12=given[:half], order_21=_flipped(given[half:]),
+        order_12=given[:half], order_21=flipped(given[half:]),
         sample=np.repeat(np.arange(samples), n),
         gold=np.tile(gold, samples) if (gold > TIE).any() else None,
         models=models,  # pyright: ignore[reportArgumentType]

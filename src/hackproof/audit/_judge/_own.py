@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hackproof.audit._judge._position import rate
 from hackproof.audit._judge._verdicts import Verdicts, answer_1_share, grouped
+from hackproof.audit._statistics import logistic, rate
 
 RESAMPLES = 300
 LEAST = 20
@@ -114,7 +114,7 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
                 t = _strengths(one[others], two[others], won[others], w[others],
                                len(verdicts.models[0].values))  # fmt: skip
                 x = np.stack([t[one[mine]] - t[two[mine]], sign[mine]], 1)
-                fits.append(_logistic(x, won[mine], w[mine])[1])
+                fits.append(logistic(x, won[mine], 0.01, w[mine])[0][1])
             b, se = fits[0], float(np.std(fits[1:], ddof=1))
             row |= {"log_odds": b, "log_odds_low": b - 1.959964 * se,
                     "log_odds_high": b + 1.959964 * se,
@@ -141,19 +141,3 @@ def _strengths(one: Any, two: Any, won: Any, weight: Any, n: int) -> Any:
         if np.abs(step).max() < 1e-8:
             break
     return t - t.mean()
-
-
-def _logistic(x: Any, y: Any, weight: Any) -> Any:
-    """Return the coefficients of a logistic regression without intercept, by Newton's method."""
-    import numpy as np
-
-    beta = np.zeros(x.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
-        gradient = x.T @ (weight * (y - p)) - 0.01 * beta
-        hessian = (x.T * (weight * p * (1 - p))) @ x + 0.01 * np.eye(x.shape[1])
-        step = np.linalg.solve(hessian, gradient)
-        beta = beta + step
-        if np.abs(step).max() < 1e-8:
-            break
-    return beta

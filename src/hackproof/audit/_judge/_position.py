@@ -13,7 +13,7 @@ from hackproof.audit._judge._verdicts import (
     answer_1_share,
     majority,
 )
-from hackproof.experiment.statistics import share_interval
+from hackproof.audit._statistics import adjusted, rate, sign_test
 
 LEVEL = 0.05
 """Benjamini and Hochberg's false discovery rate over the cells of one file."""
@@ -86,28 +86,6 @@ def judged(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         row.setdefault("p_adjusted", None)
         row.setdefault("favours", None)
     return list(rows)
-
-
-def sign_test(a: int, b: int) -> float:
-    """Return the exact two-sided p-value of a and b being counts of a fair coin."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(a, a + b, 0.5).pvalue) if a + b else 1.0
-
-
-def adjusted(p: Sequence[float]) -> list[float]:
-    """Return Benjamini and Hochberg's adjusted p-values."""
-    from scipy.stats import false_discovery_control
-
-    return [float(v) for v in false_discovery_control(p)] if len(p) else []
-
-
-def rate(name: str, successes: float, n: int) -> dict[str, float | None]:
-    """Return a rate with its interval under its name; successes need not be whole."""
-    if n == 0:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    i = share_interval(successes, n)  # pyright: ignore[reportArgumentType]
-    return {name: i.estimate, f"{name}_low": i.low, f"{name}_high": i.high}
 
 
 def _right(verdicts: Verdicts, cell: Any, n: int) -> tuple[Any, Any, Any]:

@@ -14,8 +14,12 @@ from hackproof.audit._judge._layouts import ALIASES
 from hackproof.audit._judge._verdicts import FIRST, SECOND
 from hackproof.errors import InputError
 
-QUESTION = ("question_text", "instruction", "question", "prompt", "input")
-NAMES = ("item", "subset", "question", "text_1", "text_2", "gold", "model_1", "model_2")
+NAMES = {
+    "question": ("question_text", "instruction", "question", "prompt", "input"),
+    "item": ("item", "i", "question_id", "pair_id", "prompt_id", "id"),
+    **{n: ALIASES[n] for n in ("subset", "text_1", "text_2", "gold", "model_1", "model_2")},
+}
+"""By our name: what a column may be called without --columns."""
 
 
 @dataclass(frozen=True)
@@ -69,39 +73,32 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[Pai
     Raises:
         InputError: a file or column that cannot be used, or an empty text.
     """
-    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
-    lowered = {str(c).lower(): c for c in frame.columns}
-
-    def found(name: str, aliases: tuple[str, ...]) -> str | None:
-        return next((lowered[a] for a in (name, *aliases) if a in lowered), None)
-
-    where = {n: found(n, QUESTION if n == "question" else ALIASES[n]) for n in NAMES}
+    frame = _files.named(path, columns, NAMES)
     for needed in ("question", "text_1", "text_2"):
-        if where[needed] is None:
+        if needed not in frame:
             raise InputError(
                 f"{path} has no column {needed}; it has {', '.join(map(str, frame.columns))}. Name "
                 f"it: --columns {needed}=COLUMN."
             )
-    texts = {n: frame[where[n]].astype("object") for n in ("question", "text_1", "text_2")}
-    for name, column in texts.items():
+        column = frame[needed].astype("object")
         bad = [i for i, v in enumerate(column) if not isinstance(v, str) or not v.strip()]
         if bad:
-            raise InputError(f"{path}, row {bad[0] + 1} has no {name} ({len(bad)} rows in all).")
+            raise InputError(f"{path}, row {bad[0] + 1} has no {needed} ({len(bad)} rows in all).")
     n = len(frame)
     gold = [-1] * n
-    if where["gold"] is not None:
-        gold = [int(g) for g in _words.winners(frame[where["gold"]], "gold")[0]]
+    if "gold" in frame:
+        gold = [int(g) for g in _words.winners(frame["gold"], "gold")[0]]
 
     def named(name: str) -> list[str]:
-        column = where[name]
-        return [""] * n if column is None else [str(v) for v in frame[column].astype("object")]
+        return [str(v) for v in frame[name].astype("object")] if name in frame else [""] * n
 
-    items = named("item") if where["item"] not in (None, where["question"]) else []
+    items = named("item") if "item" in frame else list(map(str, range(n)))
     subsets, ones, twos = named("subset"), named("model_1"), named("model_2")
+    questions, texts_1, texts_2 = named("question"), named("text_1"), named("text_2")
     return [
         Pair(
-            items[i] if items else str(i), texts["question"].iloc[i], texts["text_1"].iloc[i],
-            texts["text_2"].iloc[i], gold[i], subsets[i], (ones[i], twos[i]) if ones[i] else None,
+            items[i], questions[i], texts_1[i], texts_2[i], gold[i], subsets[i],
+            (ones[i], twos[i]) if ones[i] else None,
         )
         for i in range(n)
     ]  # fmt: skip

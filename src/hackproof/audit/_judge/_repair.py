@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hackproof.audit._judge._position import rate
 from hackproof.audit._judge._verdicts import FIRST, SECOND, TIE, Verdicts, grouped
+from hackproof.audit._statistics import rate
 
 CHECKED = (0.1, 0.2, 0.3)
 """Shares of pairs that a person checks."""

@@ -178,6 +178,15 @@ def _mean(values: Any, group: Codes, n: int) -> Any:
         return np.where(counts > 0, total / counts, np.nan)
 
 
+def flipped(verdicts: Any) -> Any:
+    """Return verdicts with the answers exchanged."""
+    import numpy as np
+
+    return np.where(
+        verdicts == FIRST, SECOND, np.where(verdicts == SECOND, FIRST, verdicts)
+    ).astype(np.int8)
+
+
 def answer_1_share(verdict: Verdict) -> Any:
     """Return 1 where answer 1 won, 0 where answer 2 did, 0.5 for a tie, NaN without a verdict."""
     import numpy as np

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hackproof.audit._finding import Check, Finding
-from hackproof.audit._judge._position import adjusted, rate
 from hackproof.audit._preferences import _copies, _findings, _learnt, _logistic
 from hackproof.audit._preferences._models import Score, labelled, reward_model, scored
 from hackproof.audit._preferences._read import Pairs, read
 from hackproof.audit._preferences._rewrite import robustness
 from hackproof.audit._preferences._text import FEATURES
 from hackproof.audit._report import Audit, Table
+from hackproof.audit._statistics import adjusted, rate
 from hackproof.errors import InputError, unknown
 
 CHECKS = ("features", "copies", "learnt")

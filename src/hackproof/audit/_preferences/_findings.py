@@ -93,7 +93,7 @@ def resistance(
             "may be wrong. Else the model lacks what it would need to tell them apart.",
             cause="not identifiable",
         ))  # fmt: skip
-    from hackproof.audit._judge._position import sign_test
+    from hackproof.audit._statistics import sign_test
 
     lost, won = counts["reversed"]["pairs"], counts["got_aligned"]["pairs"]
     if lost > won and sign_test(lost, won) <= 0.01:

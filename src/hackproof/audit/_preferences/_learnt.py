@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hackproof.audit._preferences._read import Pairs
-from hackproof.experiment.statistics import share_interval
+from hackproof.audit._statistics import logistic, rate
 
 REGIMES = ("stayed_aligned", "got_aligned", "resists", "reversed")
 
@@ -39,16 +39,9 @@ def regimes(pairs: Pairs) -> list[dict[str, Any]]:
     }  # fmt: skip
     return [
         {"regime": r, "pairs": int((kinds[r] & known).sum()),
-         **shared("share", int((kinds[r] & known).sum()), int(known.sum()))}
+         **rate("share", int((kinds[r] & known).sum()), int(known.sum()))}
         for r in REGIMES
     ]  # fmt: skip
-
-
-def shared(name: str, count: int, n: int) -> dict[str, float | None]:
-    """Return a share and its interval under a name."""
-    i = share_interval(count, n)
-    values = (i.estimate, i.low, i.high) if n else (None, None, None)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def agreement(pairs: Pairs, when: str) -> dict[str, float | None]:
@@ -57,7 +50,7 @@ def agreement(pairs: Pairs, when: str) -> dict[str, float | None]:
 
     found = aligned(pairs, when)
     known = ~np.isnan(found)
-    return shared(f"agreement_{when}", int(found[known].sum()), int(known.sum()))
+    return rate(f"agreement_{when}", int(found[known].sum()), int(known.sum()))
 
 
 def resistance_by_label(pairs: Pairs) -> list[dict[str, Any]]:
@@ -75,7 +68,7 @@ def resistance_by_label(pairs: Pairs) -> list[dict[str, Any]]:
         if mine.any():
             count = int((after[mine] == 0).sum())
             rows.append({"labeller": name, "pairs": int(mine.sum()),
-                         **shared("resistance", count, int(mine.sum()))})  # fmt: skip
+                         **rate("resistance", count, int(mine.sum()))})  # fmt: skip
     return rows
 
 
@@ -167,28 +160,12 @@ def moderated(pairs: Pairs) -> list[dict[str, Any]]:
         if v.std() == 0:
             continue
         x = np.column_stack([np.ones(len(v)), (v - v.mean()) / v.std()])
-        b, se = _logistic(x, (after[known] == 0) * 1.0, np.r_[1e-3, 1 / 2.5**2])
-        one, error = b[1] / v.std(), se[1] / v.std()
+        b, cov = logistic(x, (after[known] == 0) * 1.0, np.r_[1e-3, 1 / 2.5**2])
+        one, error = b[1] / v.std(), math.sqrt(cov[1, 1]) / v.std()
         rows.append({"feature": name, "pairs": len(v), "odds_ratio": math.exp(one),
                      "odds_ratio_low": math.exp(one - 1.959964 * error),
                      "odds_ratio_high": math.exp(one + 1.959964 * error)})  # fmt: skip
     return rows
-
-
-def _logistic(x: Any, y: Any, prior: Any) -> tuple[Any, Any]:
-    """Return coefficients and standard errors of a logistic regression with a normal prior."""
-    import numpy as np
-
-    beta = np.zeros(x.shape[1])
-    hessian = np.eye(x.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
-        hessian = (x.T * (p * (1 - p))) @ x + np.diag(prior)
-        step = np.linalg.solve(hessian, x.T @ (y - p) - prior * beta)
-        beta = beta + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return beta, np.sqrt(np.diag(np.linalg.inv(hessian)))
 
 
 def robustness(
@@ -207,7 +184,9 @@ def robustness(
     if len(flipped) < least or not names or not 0 < flipped.sum() < len(flipped):
         return []
     x = np.column_stack([np.ones(len(flipped)), *(changes[n] for n in names)]).astype(float)
-    beta, se = _logistic(x, flipped * 1.0, np.r_[1e-3, np.full(len(names), 1 / 2.5**2)])
+    prior = np.r_[1e-3, np.full(len(names), 1 / 2.5**2)]
+    beta, cov = logistic(x, flipped * 1.0, prior)
+    se = np.sqrt(np.diag(cov))
     return [
         {"change": n, "pairs": int(changes[n].sum()), "odds_ratio": math.exp(b),
          "odds_ratio_low": math.exp(b - 1.959964 * s),

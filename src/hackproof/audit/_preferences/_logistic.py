@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hackproof.audit._statistics import logistic
+
 PRIOR = 2.5
 DRAWS = 4_000
 FEW = 5_000
@@ -48,24 +50,9 @@ def fit(x: Any, weight: Any = None, seed: int = 0) -> Fit:
 
     n, k = x.shape
     weight = np.ones(n) if weight is None else weight
-    spread = np.sqrt((weight[:, None] * x**2).sum(0) / max(weight.sum(), 1e-12))
-    alive = spread > 0
-    scale = np.where(alive, spread, 1.0)
+    alive, scale = (x != 0).any(0), _scale(x, weight)
     z = x / scale
-    beta, hessian = np.zeros(k), np.eye(k)
-    for _ in range(100):
-        p = _sigmoid(-(z @ beta))
-        gradient = z.T @ (weight * p) - beta / PRIOR**2
-        hessian = (z.T * (weight * p * (1 - p))) @ z + np.eye(k) / PRIOR**2
-        step = np.linalg.solve(hessian, gradient)
-        # Half steps where a whole one would not rise: far from the top the curve is flat.
-        size, before = 1.0, _log_posterior(z, weight, beta[:, None])[0]
-        while size > 1e-4 and _log_posterior(z, weight, (beta + size * step)[:, None])[0] < before:
-            size /= 2
-        beta = beta + size * step
-        if np.abs(size * step).max(initial=0) < 1e-9:
-            break
-    cov = np.linalg.inv(hessian)
+    beta, cov = logistic(z, np.ones(n), PRIOR**-2, weight)
     sd = np.sqrt(np.diag(cov))
     mean, low, high = beta, beta - 1.959964 * sd, beta + 1.959964 * sd
     from scipy.stats import norm
@@ -116,12 +103,6 @@ def _quantile(values: Any, weight: Any, q: float) -> float:
     return float(np.interp(q, below, values[order]))
 
 
-def _sigmoid(x: Any) -> Any:
-    from scipy.special import expit
-
-    return expit(x)
-
-
 def predicted(x: Any, weight: Any = None, folds: int = 5, seed: int = 0) -> tuple[int, int]:
     """Return on how many pairs a model of these features, fitted on the others, says what people
     said, and of how many; a pair on which it says nothing counts for a half.
@@ -146,15 +127,13 @@ def _point(x: Any, weight: Any) -> Any:
     """Return the posterior mode on the features' own scales."""
     import numpy as np
 
+    scale = _scale(x, weight)
+    return logistic(x / scale, np.ones(len(x)), PRIOR**-2, weight)[0] / scale
+
+
+def _scale(x: Any, weight: Any) -> Any:
+    """Return the features' spreads; 1 where one does not vary."""
+    import numpy as np
+
     spread = np.sqrt((weight[:, None] * x**2).sum(0) / max(weight.sum(), 1e-12))
-    scale = np.where(spread > 0, spread, 1.0)
-    z = x / scale
-    beta = np.zeros(x.shape[1])
-    for _ in range(30):
-        p = _sigmoid(-(z @ beta))
-        hessian = (z.T * (weight * p * (1 - p))) @ z + np.eye(len(beta)) / PRIOR**2
-        step = np.linalg.solve(hessian, z.T @ (weight * p) - beta / PRIOR**2)
-        beta = beta + step / max(1.0, np.abs(step).max(initial=0))
-        if np.abs(step).max(initial=0) < 1e-7:
-            break
-    return beta / scale
+    return np.where(spread > 0, spread, 1.0)

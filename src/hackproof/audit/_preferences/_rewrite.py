@@ -13,6 +13,7 @@ from typing import Any
 from hackproof.audit._preferences import _learnt, _text
 from hackproof.audit._preferences._models import Score
 from hackproof.audit._preferences._read import Pairs
+from hackproof.audit._statistics import rate
 
 
 def _cheerful(text: str) -> str:
@@ -96,7 +97,7 @@ def robustness(pairs: Pairs, model: Score, limit: int, seed: int) -> list[dict[s
         mean = float(points.mean())
         rows.append({
             "rewrite": name.split(", ")[0], "side": name.split(", ")[1], "pairs": int(mask.sum()),
-            **_learnt.shared("flipped", int(flipped[mask].sum()), int(mask.sum())),
+            **rate("flipped", int(flipped[mask].sum()), int(mask.sum())),
             "points": mean, "points_low": None if half is None else mean - half,
             "points_high": None if half is None else mean + half,
             **{f: ratios.get(name, {}).get(f)

@@ -277,7 +277,7 @@ def _top(score: Any, gold: Any) -> Any:
 
 
 def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Finding], str]:
-    from hackproof.audit._judge._position import adjusted
+    from hackproof.audit._statistics import adjusted
     from hackproof.experiment.statistics import mean_interval
 
     if found.rewrites is None:

@@ -15,8 +15,8 @@ from hackproof.errors import InputError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = ("item", "sample", "proxy", "gold", "kl", "d", "n", "form", "seed", "prompt", "answer",
-         "score", "score_rewritten", "rewrite")  # fmt: skip
+NAMES = ("sample", "score", "score_rewritten", "rewrite")
+"""Columns that go by no other name."""
 ALIASES = {
     "item": ("item", "prompt_id", "question_id", "id"), "gold": ("gold", "gold_score", "true",
     "label", "human"), "proxy": ("proxy", "proxy_score", "reward", "rm_score"),
@@ -101,14 +101,7 @@ def load(path: str | Path, columns: Mapping[str, str] | None = None, form: str |
 
 def read(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return the table with columns under our names."""
-    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
-    lowered = {str(c).lower(): c for c in reversed(list(frame.columns))}
-    found = {}
-    for ours, names in ALIASES.items():
-        theirs = next((lowered[n] for n in names if n in lowered), None)
-        if theirs is not None and theirs not in found and ours not in frame.columns:
-            found[theirs] = ours
-    return frame.rename(columns=found)
+    return _files.named(path, columns, ALIASES, NAMES)
 
 
 def _known(frame: pd.DataFrame, names: list[str], dropped: dict[str, int]) -> pd.DataFrame:
