@@ -10,7 +10,6 @@ Written to benchmarks/results/audit_judge_rates.csv, a row when each case is don
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+import rates
 
 from hackproof.audit import Audit, judge
-from hackproof.experiment.statistics import share_interval
 from hackproof.studies._planted_judges import planted
 
 OUT = Path(__file__).parent / "results/audit_judge_rates.csv"
@@ -77,21 +75,10 @@ def main() -> None:
                 pd.DataFrame(planted(rng, PAIRS, **faults)).to_parquet(path)
                 audit = judge(path)
                 count += bool(audit.findings) if holds is None else holds(audit)
-            n = args.repetitions
-            i = share_interval(count, n)
-            test = binomtest(count, n, 0.05 if holds is None else 0.95,
-                             "greater" if holds is None else "two-sided")  # fmt: skip
-            rows.append({
-                "case": name, "measure": "false alarms" if holds is None else "coverage",
-                "pairs": PAIRS, "repetitions": n, "count": count, "rate": round(i.estimate, 4),
-                "low": round(i.low, 4), "high": round(i.high, 4), "p_value": round(test.pvalue, 4),
-                "cpu_s_per_audit": round((time.process_time() - start) / n, 3),
-            })  # fmt: skip
-            print(rows[-1], flush=True)
-            with OUT.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+            measure = rates.ALARMS if holds is None else "coverage"
+            took = time.process_time() - start
+            rows.append(rates.row(name, measure, count, args.repetitions, took))
+            rates.save(OUT, rows)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,15 @@ benchmarks/results/audit_preferences_rates.csv, a row when each case is done.
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+import rates
 
 from hackproof.audit import preferences
-from hackproof.experiment.statistics import share_interval
 
 OUT = Path(__file__).parent / "results/audit_preferences_rates.csv"
 COEFFICIENTS = ((0.0, 0.0, 0.0), (0.5, -0.3, 0.0), (1.5, 0.5, -1.0))
@@ -68,21 +66,11 @@ def main() -> None:
                 else:
                     row = audit.table("features").rows[0]
                     count += row["low"] <= truth[0] <= row["high"]
-            i = share_interval(count, args.repetitions)
-            test = binomtest(count, args.repetitions, 0.05 if truth is None else 0.95,
-                             "greater" if truth is None else "two-sided")  # fmt: skip
-            rows.append({
-                "case": "clean texts" if truth is None else f"coefficients {truth}", "pairs": n,
-                "measure": "false alarms" if truth is None else "coverage",
-                "repetitions": args.repetitions, "count": count, "rate": round(i.estimate, 4),
-                "low": round(i.low, 4), "high": round(i.high, 4), "p_value": round(test.pvalue, 4),
-                "cpu_s_per_audit": round((time.process_time() - start) / args.repetitions, 3),
-            })  # fmt: skip
-            print(rows[-1], flush=True)
-            with OUT.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+            name = "clean texts" if truth is None else f"coefficients {truth}"
+            measure = rates.ALARMS if truth is None else "coverage"
+            took = time.process_time() - start
+            rows.append(rates.row(f"{name}, {n} pairs", measure, count, args.repetitions, took))
+            rates.save(OUT, rows)
 
 
 if __name__ == "__main__":

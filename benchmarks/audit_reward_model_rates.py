@@ -11,17 +11,15 @@ audit_judge_rates.py. Written to benchmarks/results/audit_reward_model_rates.csv
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+import rates
 
 from hackproof.audit import gap, reward_model
-from hackproof.experiment.statistics import share_interval
 
 OUT = Path(__file__).parent / "results/audit_reward_model_rates.csv"
 CURVES = (("best-of-n", 1.2, 0.25, 2.4), ("rl", 1.0, 0.5, np.e))
@@ -59,18 +57,8 @@ def main() -> None:
     rows: list[dict[str, object]] = []
 
     def say(case: str, measure: str, count: int, seconds: float) -> None:
-        clean = measure == "false alarms"
-        i = share_interval(count, n)
-        test = binomtest(count, n, 0.05 if clean else 0.95, "greater" if clean else "two-sided")
-        rows.append({"case": case, "measure": measure, "repetitions": n, "count": count,
-                     "rate": round(i.estimate, 4), "low": round(i.low, 4),
-                     "high": round(i.high, 4), "p_value": round(test.pvalue, 4),
-                     "cpu_s_per_audit": round(seconds / n, 3)})  # fmt: skip
-        print(rows[-1], flush=True)
-        with OUT.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        rows.append(rates.row(case, measure, count, n, seconds))
+        rates.save(OUT, rows)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.parquet"
@@ -96,7 +84,7 @@ def main() -> None:
         for k in range(n):
             same(np.random.default_rng(k), 200).to_parquet(path)
             count += bool(gap(path).findings)
-        say("gap, nothing changed", "false alarms", count, time.process_time() - start)
+        say("gap, nothing changed", rates.ALARMS, count, time.process_time() - start)
 
 
 if __name__ == "__main__":

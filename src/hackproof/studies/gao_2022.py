@@ -180,7 +180,6 @@ def foretold(arm: str) -> Callable[[pd.DataFrame], PerSeed]:
     return per_seed
 
 
-GAO = "Gao et al. 2022, https://arxiv.org/abs/2210.10760 (second-hand)"
 OURS = "derived: the paper's findings, on linear models"
 CLAIMS = (
     Claim("bon-overoptimises", "Best-of-n against a small proxy with few labels: the gold score "
