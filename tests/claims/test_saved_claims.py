@@ -5,6 +5,7 @@ made anew by `make claims`. A change of the code that decides numbers makes them
 """
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,9 @@ def test_every_cell_is_done(saved):
 
 def test_the_settings_are_still_the_studys(saved):
     study = registry.load(saved.info["study"]["name"])
-    settings = settings_dict(study.scales["cpu"].settings)
+    flags = MAKE["FLAGS"].get(study.name, ())
+    given = {k.removeprefix("--"): v for k, v in zip(flags[::2], flags[1::2], strict=True)}
+    settings = settings_dict(replace(study.scales["cpu"].settings, **given))
     assert saved.info["settings"] == settings, AGAIN
     header = {"study": {"name": study.name}, "scale": "cpu", "settings": settings}
     assert saved.info["settings_digest"] == settings_digest(header)

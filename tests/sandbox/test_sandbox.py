@@ -2,8 +2,12 @@
 
 import os
 import signal
+import subprocess
+import tempfile
 import textwrap
 import threading
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -234,6 +238,28 @@ def test_preloaded_packages_can_be_imported_and_no_others():
         assert first[0] != second[0], "numpy's seed differs from run to run"
         other = sandbox.run({"main.py": "import pytest"})
         assert "No module named 'pytest'" in other.stderr
+
+
+@pytest.mark.parametrize("where", ["/tmp", "/var/tmp"])
+def test_an_environment_may_lie_among_temporary_files(where):
+    """A clone in /tmp has its packages there; runs still have a place for files of their own."""
+    code = (
+        "from hackproof.sandbox import Sandbox\n"
+        "with Sandbox(preload=('tiny',)) as box:\n"
+        "    source = 'import tempfile, tiny\\ndef f():\\n'\\\n"
+        "        '    with tempfile.TemporaryFile() as file:\\n'\\\n"
+        "        '        return tiny.VALUE, file.write(b\"x\")'\n"
+        "    print(box.call(source, 'f', [[]]).claims[0].value)\n"
+    )
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        venv.create(folder, with_pip=False, symlinks=True)
+        (packages,) = Path(folder).glob("lib/python*/site-packages")
+        (packages / "tiny.py").write_text("VALUE = 7\n")
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+        done = subprocess.run(
+            [f"{folder}/bin/python", "-c", code], env=environment, capture_output=True, text=True
+        )
+    assert done.stdout.strip() in ("[7, 1]", "(7, 1)"), done.stderr
 
 
 def test_what_cannot_be_preloaded_is_an_error():

@@ -65,9 +65,11 @@ def build(hidden: Iterable[str], packages: Iterable[str]) -> None:
     for each in packages:
         _show(each)
     for each in (BOX, "/dev", "/var"):
-        os.makedirs(each, 0o755)
+        os.makedirs(each, 0o755, exist_ok=True)
     for each in ("/tmp", "/var/tmp", "/dev/shm"):
-        os.symlink(TMP, each)
+        # Packages may lie below one of these, which then is a read-only directory.
+        if not os.path.lexists(each):
+            os.symlink(TMP, each)
     for name in _DEVICES:
         _write(f"/dev/{name}", "")
         _linux.mount(f"{_OLD}/dev/{name}", f"/dev/{name}", None, _linux.MS_BIND)
