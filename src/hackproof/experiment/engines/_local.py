@@ -25,8 +25,9 @@ TUNABLES = "glibc.malloc." + ":glibc.malloc.".join(
     ("hugetlb=1", "trim_threshold=1000000000", "mmap_threshold=1000000000", "top_pad=67108864")
 )
 """Allocate in huge pages and keep freed memory. A step of training frees and takes back some
-hundred megabytes; with these, GRPO on an organism takes 13% less CPU time (three runs each, 11 to
-16%), and no bit differs. Other allocators, and glibc before 2.35, do not read them."""
+hundred megabytes; with these, GRPO on an organism takes 14% less CPU time (median of five pairs of
+runs, 2 to 16%: benchmarks/worker_memory.py), and no bit differs. Other allocators, and glibc before
+2.35, do not read them."""
 
 
 def cores() -> list[int]:
