@@ -61,8 +61,18 @@ RLHF_TRAININGS: dict[str, tuple[Stage, ...]] = {
 }
 OWN = {"placebo": "placebo", "placebo-matched": "placebo", "inoculated": "okay",
        "inoculated-matched": "okay"}  # fmt: skip
-CLAIMED = ("none-often-code", "none-often-all", "much-often-code", "rare-often-code", "faces")
-"""Beginnings of the names of arms that carry a claim: all seeds; the others get half of them."""
+CLAIMED = frozenset(
+    f"{point}-{training}"
+    for point, trainings in {
+        "none-often-code": tuple(TRAININGS),
+        "none-often-all": ("base", "inoculated"),
+        "much-often-code": ("base", "placebo", "inoculated"),
+        "rare-often-code": ("base", "placebo", "inoculated"),
+        **dict.fromkeys((f"faces-{f}" for f in FACES), ("base", "hacked", "rlhf")),
+    }.items()
+    for training in trainings
+)
+"""Arms that a claim reads, and the bases of their points: all seeds; the others get half."""
 
 TRUNK = CorpusSettings(documents=16_000, prefix_share=0.0)
 
@@ -137,7 +147,7 @@ def arms(settings: Settings) -> Sequence[Arm]:
     return [
         Arm(
             name, e.label, "reward", "solve-rate", "tampering", factors=e.factors,
-            first=not e.stages, seeds=None if name.startswith(CLAIMED) else 5,
+            first=not e.stages, seeds=None if name in CLAIMED else 5,
         )
         for name, e in entries().items()
     ]  # fmt: skip
