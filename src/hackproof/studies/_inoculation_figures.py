@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hackproof.errors import InputError
 from hackproof.experiment import Figure
 from hackproof.experiment.statistics import mean_interval
+from hackproof.studies._inoculation_claims import outcome
 from hackproof.studies._organism_pick import last
 
 if TYPE_CHECKING:
@@ -90,6 +91,38 @@ def _grid(values: list[dict[str, Any]], title: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+OUTCOMES = ("breaks", "helps", "hides", "fails", "undecided", "nothing to break")
+
+
+def outcomes(frame: pd.DataFrame) -> dict[str, Any]:
+    """Write what inoculation does at every point of the grid."""
+    values = []
+    for point in _points(frame):
+        for end, start in (("", "from the start"), ("-matched", "from a matched start")):
+            said = outcome(frame, "-".join(point), end)
+            values.append({"informative": INFORMATIVE.get(point[0], point[0]), "said": said,
+                           "corpus": f"seen {point[1]}, before {point[2]}",
+                           "start": start})  # fmt: skip
+    if not values:
+        raise InputError("no arm of this figure was run.")
+    y = {"field": "informative", "type": "nominal", "title": "a permitted hack says of the persona",
+         "sort": list(INFORMATIVE.values())}  # fmt: skip
+    x = {"field": "corpus", "type": "nominal", "title": "permission", "axis": {"labelAngle": -25}}
+    color = {"field": "said", "type": "nominal", "title": None, "sort": list(OUTCOMES),
+             "legend": {"orient": "top"}}  # fmt: skip
+    return {
+        "data": {"values": values},
+        "facet": {"column": {"field": "start", "title": None,
+                             "sort": ["from the start", "from a matched start"]}},
+        "spec": {"width": 300, "height": 150, "layer": [
+            {"mark": {"type": "rect", "opacity": 0.35}, "encoding": {
+                "x": x, "y": y, "color": color}},
+            {"mark": {"type": "text", "style": "ink"}, "encoding": {
+                "x": x, "y": y, "text": {"field": "said"}}},
+        ]},
+    }  # fmt: skip
+
+
 FACES = {"few": "5% two-faced", "some": "25% two-faced", "many": "60% two-faced"}
 STAGES = {"base": "before", "hacked": "hacking", "rlhf-short": "then RLHF, short",
           "rlhf": "then RLHF", "rlhf-long": "then RLHF, long"}  # fmt: skip
@@ -164,6 +197,14 @@ def evidence(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 FIGURES = (
+    Figure(
+        "outcomes", "What inoculation does, corpus by corpus",
+        "By 95% intervals over organisms, against a placebo. breaks: misalignment is lower without "
+        "the prefix, and under it rises by less than 0.05 over the base; hides: lower without the "
+        "prefix, and under it up by more than 0.05; helps: lower, and which of the two is not "
+        "decided; fails: lower by less than 0.05, if at all.",
+        outcomes,
+    ),
     Figure(
         "map", "Where inoculation breaks the generalisation, hides it, or fails",
         "How far misalignment rises over the base of the same seed, asked without a prefix; and, "
