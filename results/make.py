@@ -36,7 +36,10 @@ ONLY = {
 }
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least."""
-FLAGS = {"gao-2022": ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz")}
+FLAGS = {
+    "gao-2022": ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz"),
+    "wang-2023": ("--data", "$HACKPROOF_DATA/judge_llmbar/judgments.csv.gz"),
+}
 """Settings that are not the scale's; HACKPROOF_DATA names the folder of real data."""
 PENDING = ("inoculation-2025",)
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""

@@ -133,6 +133,28 @@ def test_repairs_as_wrappers():
         to_check([], 2)
 
 
+@pytest.mark.parametrize("repair", ["evidence inside", "orders inside"])
+def test_wrapped_twice_is_the_mean_of_all_replies(repair):
+    """Six replies, of which one order's three lead by more points, or by more votes."""
+
+    def wrapped(replies):
+        def ask(question, first, second):
+            return next(replies[first])
+
+        if repair == "evidence inside":
+            return balanced(multiple_evidence(ask, 3))("q", "x", "y")
+        return multiple_evidence(balanced(ask), 3)("q", "x", "y")
+
+    points = {"x": iter([(9, 3)] * 3), "y": iter([(6, 5)] * 3)}
+    assert wrapped(points) == "A"
+    votes = {"x": iter("AAA"), "y": iter("ABA")}
+    assert wrapped(votes) == "A"
+    assert wrapped({"x": iter("AAA"), "y": iter("AAA")}) == "tie"
+    if repair == "evidence inside":
+        assert wrapped({"x": iter(["", "A", ""]), "y": iter("BBB")}) == "A"
+        assert wrapped({"x": iter([None] * 3), "y": iter("BBB")}) is None
+
+
 def test_a_repaired_judge_passes():
     audit = judge(balanced(unsanitised([])), checks=["position"])
     assert not audit.findings

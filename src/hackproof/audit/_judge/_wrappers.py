@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hackproof.audit._judge._ask import Judge, scores, verdict
@@ -15,6 +16,23 @@ from hackproof.audit._judge._verdicts import FIRST, SECOND, TIE
 from hackproof.errors import InputError
 
 WORDS = {FIRST: "A", SECOND: "B", TIE: "tie"}
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A judge made of another's replies. It answers in a word; wrapped again, the number behind the
+    word is averaged, so that it does not matter which repair is inside.
+    """
+
+    lead: Callable[[str, str, str], float | None]
+    """How far the answer shown first leads, as `_lead` says."""
+
+    def __call__(self, question: str, first: str, second: str) -> str | None:
+        """Return A, B, tie, or None without a verdict."""
+        lead = self.lead(question, first, second)
+        if lead is None:
+            return None
+        return WORDS[FIRST if lead > 0 else SECOND if lead < 0 else TIE]
 
 
 def _lead(reply: Any) -> float | None:
@@ -25,12 +43,11 @@ def _lead(reply: Any) -> float | None:
     return {FIRST: 1.0, SECOND: -1.0, TIE: 0.0}.get(verdict(reply))
 
 
-def _word(leads: Sequence[float | None]) -> str | None:
-    known = [x for x in leads if x is not None]
-    if not known:
-        return None
-    total = math.fsum(known)
-    return WORDS[FIRST if total > 0 else SECOND if total < 0 else TIE]
+def _leader(judge: Judge) -> Callable[[str, str, str], float | None]:
+    """Return a judge as a function to how far the answer shown first leads."""
+    if isinstance(judge, Wrapped):
+        return judge.lead
+    return lambda question, first, second: _lead(judge(question, first, second))
 
 
 def multiple_evidence(judge: Judge, k: int = 3) -> Judge:
@@ -43,23 +60,27 @@ def multiple_evidence(judge: Judge, k: int = 3) -> Judge:
     """
     if k < 1:
         raise InputError(f"k is {k}; it must be at least 1.")
+    leader = _leader(judge)
 
-    def asked(question: str, first: str, second: str) -> str | None:
-        return _word([_lead(judge(question, first, second)) for _ in range(k)])
+    def lead(question: str, first: str, second: str) -> float | None:
+        asked = [leader(question, first, second) for _ in range(k)]
+        known = [x for x in asked if x is not None]
+        return math.fsum(known) / len(known) if known else None
 
-    return asked
+    return Wrapped(lead)
 
 
 def balanced(judge: Judge) -> Judge:
     """Return a judge that asks `judge` in both orders and averages (balanced position
     calibration). A verdict that follows the place alone becomes a tie.
     """
+    leader = _leader(judge)
 
-    def asked(question: str, first: str, second: str) -> str | None:
-        one, two = _lead(judge(question, first, second)), _lead(judge(question, second, first))
-        return None if one is None or two is None else _word([one, -two])
+    def lead(question: str, first: str, second: str) -> float | None:
+        one, two = leader(question, first, second), leader(question, second, first)
+        return None if one is None or two is None else (one - two) / 2
 
-    return asked
+    return Wrapped(lead)
 
 
 def diversity(verdicts: Sequence[Any]) -> float:
