@@ -36,7 +36,8 @@ ONLY = {
 }
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least."""
-FLAGS = {"gao-2022": ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz")}
+PAIRS = ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz")
+FLAGS = {"gao-2022": PAIRS, "revel-2024": PAIRS, "sharma-2023": PAIRS}
 """Settings that are not the scale's; HACKPROOF_DATA names the folder of real data."""
 PENDING = ("inoculation-2025",)
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""

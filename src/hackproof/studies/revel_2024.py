@@ -118,23 +118,18 @@ def measure(settings: Settings, cell: Cell) -> CellResult:
     rows: list[dict[str, Any]] = []
 
     def add(metric: str, value: Any, n: int, role: str = "probe", **more: Any) -> None:
-        known = value is not None and math.isfinite(value)
-        rows.append({"metric": metric, "role": role, "value": float(value) if known else None,
+        found = math.nan if value is None else float(value)
+        known = math.isfinite(found)
+        rows.append({"metric": metric, "role": role, "value": found if known else None,
                      "n": n if known else 0, "n_missing": 0 if known else n, **more})  # fmt: skip
 
-    train = scored(_revel_pairs.plain(made.train), None, after)
-    add(
-        "label-agreement", _learnt.agreement(train, "after")["agreement_after"], len(train), "proxy"
-    )
-    for condition, sides in (("default", made.plain), ("rejected-cheerful", made.against)):
-        fair = scored(_revel_pairs.plain(sides), None, after)
-        add(
-            "right",
-            _learnt.agreement(fair, "after")["agreement_after"],
-            len(fair),
-            "true",
-            condition=condition,
-        )
+    def right(sides: Any) -> tuple[Any, int]:
+        pairs = scored(_revel_pairs.plain(sides), None, after)
+        return _learnt.agreement(pairs, "after")["agreement_after"], len(pairs)
+
+    add("label-agreement", *right(made.train), "proxy")
+    add("right", *right(made.plain), "true")
+    add("right", *right(made.against), "true", condition="rejected-cheerful")
 
     held = scored(made.held, before, after)
     n = len(held)
