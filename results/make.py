@@ -36,12 +36,15 @@ ONLY = {
 }
 """Arms that are kept. Others have the very cells of pan-2022, or carry no claim: each axis is kept
 for one proxy at least."""
+PAIRS = ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz")
 FLAGS = {
-    "gao-2022": ("--data", "$HACKPROOF_DATA/hh_rlhf/harmless_base_test_even.jsonl.gz"),
+    "gao-2022": PAIRS,
+    "revel-2024": PAIRS,
+    "sharma-2023": PAIRS,
     "wang-2023": ("--data", "$HACKPROOF_DATA/judge_llmbar/judgments.csv.gz"),
 }
 """Settings that are not the scale's; HACKPROOF_DATA names the folder of real data."""
-PENDING = ("inoculation-2025",)
+PENDING = ("pan-2024", "revel-2024", "sharma-2023")
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
 TRANSCRIPTS_KEPT = 1_000_000
 """Bytes up to which all transcripts of a run are kept; beyond it those of the lowest seed."""
