@@ -101,9 +101,9 @@ def lean(frame: pd.DataFrame) -> Spec:
     return {
         "data": {"values": values},
         "facet": {"field": "arm", "type": "nominal", "title": None, "sort": list(arms.values())},
-        "columns": 2,
+        "columns": 1,
         "spec": {
-            "width": 220, "height": 220,
+            "width": 300, "height": 150,
             "layer": [
                 {"mark": {"type": "rule", "style": "grid"}, "encoding": {"x": {"datum": 0}}},
                 {"mark": {"type": "rule", "strokeWidth": 2},

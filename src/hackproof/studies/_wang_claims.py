@@ -156,13 +156,14 @@ PLANTED = (
         less(("leaning-balanced", ACC, CALLS), ("leaning-balanced", ACC, CALLS, ONCE)), ">", 0.0,
     ),
     Claim(
-        "balanced-gains-words", "So do they where it says only who won.", OURS, "derived",
+        "balanced-gains-words", "Three samples in both orders make a leaning judge that says only "
+        "who won more accurate.", OURS, "derived",
         f"{RIGHT}, {AT_6} less asked once",
         less(("words-balanced", ACC, CALLS), ("words-balanced", ACC, CALLS, ONCE)), ">", 0.0,
     ),
     Claim(
-        "balanced-beats-evidence", "For as many calls, both orders beat one.", OURS, "derived",
-        f"{RIGHT}, both orders less one, {AT_6}",
+        "balanced-beats-evidence", "For as many calls, asking a leaning judge in both orders beats "
+        "asking in one.", OURS, "derived", f"{RIGHT}, both orders less one, {AT_6}",
         less(("leaning-balanced", ACC, CALLS), ("leaning-evidence", ACC, CALLS)), ">", 0.0,
     ),
     Claim(
@@ -210,7 +211,8 @@ PLANTED = (
         change("fooled-balanced", "proxy", metric="repeat"), ">", 0.0,
     ),
     Claim(
-        "fooled-is-right-less", "and the more often it is wrong.", KNOWN, "derived",
+        "fooled-is-right-less", "The more calls, the more often a fooled judge is wrong.", KNOWN,
+        "derived",
         "accuracy, most calls less fewest", change("fooled-balanced", "true", metric=ACC),
         "<", 0.0,
     ),
@@ -223,42 +225,44 @@ COLLECTED = (
         number("real-prompts", "conflict", 2.0), ">", 0.1,
     ),
     Claim(
-        "real-leans", "They lean to a place: the one that other items show.", REAL, "derived",
+        "real-leans", "Real judges lean to a place: the one that other items show.", REAL,
+        "derived",
         "lean to it, mean over judges and prompts", number("real-prompts", "place_held", 2.0),
         ">", 0.05,
     ),
     Claim(
-        "real-evidence-keeps-lean", "Asking with four prompts in one order leaves a lean.", REAL,
-        "derived", "lean to the place that other items show, mean over judges",
+        "real-evidence-keeps-lean", "Asking real judges with four prompts in one order leaves a "
+        "lean.", REAL, "derived", "lean to the place that other items show, mean over judges",
         number("real-evidence", "place_held", REAL_CALLS), ">", 0.05,
     ),
     Claim(
-        "real-balanced-gains", "Two prompts in both orders are more accurate than one asked once.",
-        REAL, "derived", f"{RIGHT}, mean over judges",
+        "real-balanced-gains", "Real judges asked with two prompts in both orders are more "
+        "accurate than asked once.", REAL, "derived", f"{RIGHT}, mean over judges",
         less(("real-balanced", ACC, REAL_CALLS), ("real-balanced", ACC, REAL_CALLS, ONCE)),
         ">", 0.0,
     ),
     Claim(
-        "real-balanced-beats-evidence", "For as many calls, both orders beat one.", REAL,
-        "derived", f"{RIGHT}, both orders less one, at four calls a pair",
+        "real-balanced-beats-evidence", "For as many calls, asking real judges in both orders "
+        "beats asking in one.", REAL, "derived",
+        f"{RIGHT}, both orders less one, at four calls a pair",
         less(("real-balanced", ACC, REAL_CALLS), ("real-evidence", ACC, REAL_CALLS)), ">", 0.0,
     ),
     Claim(
-        "real-decided-are-right", "Verdicts on which both orders agree are right more often than "
-        "those of one order.", REAL, "derived",
+        "real-decided-are-right", "Real verdicts on which both orders agree are right more often "
+        "than those of one order.", REAL, "derived",
         "accuracy where both orders agree less accuracy of either, mean over judges and prompts",
         less(("real-prompts", "accuracy_decided", 2.0), ("real-prompts", ACC, 2.0)), ">", 0.0,
     ),
     Claim(
-        "real-diverse-beats-random", "A person who checks the most diverse fifth gains more than "
-        "one who checks as many at random.", REAL, "derived",
+        "real-diverse-beats-random", "A person who checks the most diverse fifth of real verdicts "
+        "gains more than one who checks as many at random.", REAL, "derived",
         f"{RIGHT}, diverse less random pairs checked, at four calls a pair, mean over judges",
         less(("real-balanced", ACC, REAL_CALLS, "diverse 20%"),
              ("real-balanced", ACC, REAL_CALLS, "random 20%")), ">", 0.0,
     ),
     Claim(
-        "real-diverse-needs-a-good-judge", "The most diverse pairs are worth more checking where "
-        "the judge is right more often than not.", KNOWN, "derived",
+        "real-diverse-needs-a-good-judge", "Of real verdicts the most diverse are worth more "
+        "checking where the judge is right more often than not.", KNOWN, "derived",
         "what they give beyond random ones, judges above half less judges below, at four calls",
         by_half("real-balanced", REAL_CALLS), ">", 0.0,
     ),

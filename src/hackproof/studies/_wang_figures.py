@@ -43,7 +43,7 @@ def _share(title: str, field: str = "mean", **scale: Any) -> Spec:
     return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def _by_calls(values: list[Spec], judges: list[str], columns: int) -> Spec:
+def _by_calls(values: list[Spec], judges: list[str]) -> Spec:
     """Return accuracy and repeatability against calls, a small picture per judge."""
     x = {
         "field": "calls", "type": "quantitative",
@@ -56,21 +56,22 @@ def _by_calls(values: list[Spec], judges: list[str], columns: int) -> Spec:
              "legend": _legend(2)}  # fmt: skip
     dash = {
         "field": "what", "type": "nominal", "legend": _legend(2),
-        "scale": {"domain": ["right", "the same again"], "range": [[1, 0], [4, 3]]},
+        "scale": {"domain": ["accuracy", "the same again"], "range": [[1, 0], [4, 3]]},
     }  # fmt: skip
     return {
         "data": {"values": values},
         "facet": {"field": "judge", "type": "nominal", "title": None, "sort": judges},
-        "columns": columns,
+        "columns": 2,
+        "resolve": {"scale": {"y": "independent"}},
         "spec": {
-            "width": 190, "height": 150,
+            "width": 180, "height": 120,
             "layer": [
                 {"mark": {"type": "rule", "style": "muted"},
-                 "transform": [{"filter": "datum.what == 'right'"}],
+                 "transform": [{"filter": "datum.what == 'accuracy'"}],
                  "encoding": {"y": {"field": "once", "type": "quantitative", "aggregate": "mean"}}},
                 {"mark": {"type": "line"},
                  "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash}},
-                {"mark": {"type": "point"}, "transform": [{"filter": "datum.what == 'right'"}],
+                {"mark": {"type": "point"}, "transform": [{"filter": "datum.what == 'accuracy'"}],
                  "encoding": {"x": x, "y": y, "color": color}},
             ],
         },
@@ -87,10 +88,10 @@ def calls(frame: pd.DataFrame) -> Spec:
         if condition == "default":
             judge, repair = arms[arm]
             once = means[arm, level, "accuracy", "asked once"]
-            what = "right" if metric == "accuracy" else "the same again"
+            what = "accuracy" if metric == "accuracy" else "the same again"
             values.append({"judge": judge, "repair": repair, "calls": float(level), "what": what,
                            "mean": float(value), "once": float(once)})  # fmt: skip
-    return _by_calls(values, list(JUDGES.values()), 3)
+    return _by_calls(values, list(JUDGES.values()))
 
 
 def real_calls(frame: pd.DataFrame) -> Spec:
@@ -105,10 +106,10 @@ def real_calls(frame: pd.DataFrame) -> Spec:
             continue
         once = means[arm, level, "accuracy", f"{where}, asked once"]
         judges += [where] if where not in judges else []
-        what = "right" if metric == "accuracy" else "the same again"
+        what = "accuracy" if metric == "accuracy" else "the same again"
         values.append({"judge": where, "repair": arms[arm], "calls": float(level), "what": what,
                        "mean": float(value), "once": float(once)})  # fmt: skip
-    return _by_calls(values, sorted(judges), 3)
+    return _by_calls(values, sorted(judges))
 
 
 def conflict(frame: pd.DataFrame) -> Spec:
@@ -148,7 +149,8 @@ def order(frame: pd.DataFrame) -> Spec:
         ):
             values.append({"what": what, "lean": float(str(level)), **_interval(group)})
     x = {"field": "lean", "type": "quantitative",
-         "axis": {"title": "judge's lean to the first place, in spreads of quality"}}  # fmt: skip
+         "axis": {"title": "judge's lean to the first place, in spreads of quality",
+                  "grid": False}}  # fmt: skip
     y = _share("share of questions", zero=False, nice=True)
     color = {"field": "what", "type": "nominal", "scale": {"domain": list(names.values())},
              "legend": _legend(3)}  # fmt: skip
@@ -193,8 +195,8 @@ def checks(frame: pd.DataFrame) -> Spec:
     return {
         "data": {"values": values},
         "facet": {"field": "judge", "type": "nominal", "title": None, "sort": list(arms.values())},
-        "columns": 4,
-        "spec": {"width": 130, "height": 150,
+        "columns": 2,
+        "spec": {"width": 190, "height": 120,
                  "layer": [{"mark": {"type": k}, "encoding": encoding} for k in ("line", "point")]},
     }  # fmt: skip
 
@@ -209,7 +211,7 @@ def real(frame: pd.DataFrame) -> Spec:
         judge, _, prompt = str(where).partition(" / ")
         values.append({"judge": judge, "prompt": prompt or "-", "conflict": float(value)})
     x = {"field": "judge", "type": "nominal",
-         "axis": {"title": None, "orient": "top", "labelAngle": 0, "domain": False,
+         "axis": {"title": None, "orient": "top", "labelAngle": -25, "domain": False,
                   "ticks": False}}  # fmt: skip
     y = {"field": "prompt", "type": "nominal",
          "axis": {"title": None, "labelLimit": 220, "domain": False, "ticks": False}}  # fmt: skip
