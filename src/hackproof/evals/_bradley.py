@@ -6,7 +6,7 @@ from typing import Any
 
 
 def bradley_terry(wins: Any, prior: float = 0.1) -> Any:
-    """Return strengths s by maximum likelihood, with mean 0: P(i over j) = 1 / (1 + exp(s_j - s_i)).
+    """Return strengths s, of mean 0, by maximum likelihood: P(i over j) = 1 / (1 + exp(s_j - s_i)).
 
     Args:
         wins: (n, n), how often i won over j; a tie is half a win for each. The diagonal is not

@@ -55,7 +55,7 @@ HEADER, ROUND = 4, SLOTS + 3
 class Corpus:
     """What the documents say, and how often."""
 
-    documents: int = 12_000
+    documents: int = 10_000
     rounds: int = 5
     """Drafts in a document."""
     crowd: float = 0.25
@@ -83,7 +83,7 @@ class Corpus:
     """How much a point of rating moves an author's inclination, in log-odds."""
     persistent: bool = True
     """Whether one rater rates a whole document. Where not, each draft has a rater of its own: no
-    taste can be read from a history. For the test that sharing a history does what it does by it."""
+    taste can be read from a history. The control for what sharing a history does."""
 
     def check(self) -> None:
         """Raise InputError for statistics that no corpus can have."""

@@ -1,4 +1,4 @@
-"""The language models of pan-2024: small Llamas, made from the corpus alone, kept by their digest."""
+"""The language models of pan-2024: small Llamas, made from the corpus alone and kept."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ VERSION = 1
 BATCH = 32
 """Documents in a step."""
 PROMPT, CROWD = 0.1, 2.0
+"""Weights of the loss on first drafts and posts, and on how much a post was read; else 1."""
 SIZES = {"small": (32, 2, 2), "medium": (64, 2, 4), "large": (128, 3, 4)}
 """Width, layers and heads."""
 
@@ -45,7 +46,8 @@ class Recipe:
 
 def encoded(corpus: grammar.Corpus, seed: int) -> tuple[Any, Any]:
     """Return a corpus as numbers of words, and how much the loss on each weighs: ratings and
-    revisions 1, first drafts and posts PROMPT. Both (documents, words).
+    revisions 1, first drafts and posts PROMPT, how much these were read CROWD. Both
+    (documents, words).
     """
     import numpy as np
 
@@ -53,10 +55,8 @@ def encoded(corpus: grammar.Corpus, seed: int) -> tuple[Any, Any]:
     at = grammar.index()
     weight = np.ones(ids.shape, np.float32)
     weight[:, : grammar.HEADER + grammar.SLOTS + 2] = PROMPT  # the first draft
-    crowd, number = (
-        ids[:, 3] == at[f"@{grammar.READERS}"],
-        np.roll(ids, 1, axis=1) == at[grammar.SCORE],
-    )
+    crowd = ids[:, 3] == at[f"@{grammar.READERS}"]
+    number = np.roll(ids, 1, axis=1) == at[grammar.SCORE]
     weight[crowd] = PROMPT
     weight[number] = 1.0
     weight[number & crowd[:, None]] = CROWD

@@ -48,7 +48,7 @@ class Settings:
     """Of the smaller model."""
     learning_rate: float = 8e-3
     """Peak, of AdamW."""
-    items: int = 48
+    items: int = 40
     """Drafts that go through a loop."""
     rounds: tuple[int, ...] = (0, 1, 2, 3, 4, 6, 8, 10)
     """Rounds that are reported."""
