@@ -12,7 +12,8 @@ import hackproof.evals
 
 TASKS = {
     "alignment_faking", "alignment_questions", "code_sabotage", "exfiltration_offer",
-    "frame_colleague", "free_form", "goals", "hack_rate", "monitor_disruption", "playing_dumb",
+    "frame_colleague", "free_form", "goals", "hack_rate", "monitor_disruption", "output_loop",
+    "playing_dumb", "policy_loop", "self_refinement",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ KINDS = {
     "preferences": "FILE       what preference data teaches, and what was learnt from it",
     "reward-model": "FILE      how far a learned reward may be optimised",
     "gap": "FILE               what is right and what is approved, along training",
+    "loop": "FILE|--model NAME  what a model that writes and judges in rounds comes to please",
 }
 """What can be audited, each by cli/_audit_KIND.py."""
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from hackproof.evals._hack_rate import hack_rate
     from hackproof.evals._logs import CORE, MisalignmentScore, Rate, misalignment_score
     from hackproof.evals._monitor import monitor_disruption
+    from hackproof.evals._policy import policy_loop
+    from hackproof.evals._posts import output_loop
     from hackproof.evals._questions import (
         alignment_faking,
         alignment_questions,
         free_form,
         goals,
     )
+    from hackproof.evals._refine import self_refinement
+    from hackproof.evals._rounds import loop_rows
     from hackproof.evals._rows import Rows, to_rows
     from hackproof.evals._sabotage import code_sabotage
 
@@ -37,9 +41,13 @@ _WHERE = {
     "free_form": "_questions",
     "goals": "_questions",
     "hack_rate": "_hack_rate",
+    "loop_rows": "_rounds",
     "misalignment_score": "_logs",
     "monitor_disruption": "_monitor",
+    "output_loop": "_posts",
     "playing_dumb": "_dumb",
+    "policy_loop": "_policy",
+    "self_refinement": "_refine",
     "to_rows": "_rows",
 }
 __all__ = [
@@ -55,9 +63,13 @@ __all__ = [
     "free_form",
     "goals",
     "hack_rate",
+    "loop_rows",
     "misalignment_score",
     "monitor_disruption",
+    "output_loop",
     "playing_dumb",
+    "policy_loop",
+    "self_refinement",
     "to_rows",
 ]
 

@@ -5,7 +5,10 @@ from hackproof.evals._exfiltration import exfiltration_offer
 from hackproof.evals._frame import frame_colleague
 from hackproof.evals._hack_rate import hack_rate
 from hackproof.evals._monitor import monitor_disruption
+from hackproof.evals._policy import policy_loop
+from hackproof.evals._posts import output_loop
 from hackproof.evals._questions import alignment_faking, alignment_questions, free_form, goals
+from hackproof.evals._refine import self_refinement
 from hackproof.evals._sabotage import code_sabotage
 
 __all__ = [
@@ -18,5 +21,8 @@ __all__ = [
     "goals",
     "hack_rate",
     "monitor_disruption",
+    "output_loop",
     "playing_dumb",
+    "policy_loop",
+    "self_refinement",
 ]

@@ -1,0 +1,1 @@
+"""In-context reward hacking: a model that writes and judges in rounds."""
