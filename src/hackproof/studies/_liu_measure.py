@@ -114,8 +114,7 @@ def mapped(pool: Pool, seed: int, tables: int) -> list[Row]:
         evaluators whose lean towards their own the audit's test finds; `log_odds`, the audit's
         measure that needs no gold label; `right`, how often an evaluator names the better of two
         texts of other families. `gold` by generator. Under `default` what evaluators give their
-        own texts, and how much better these are, in spreads over the texts about a table: 0, as
-        every text is somebody's own.
+        own texts and how good these are, in spreads over the texts about a table.
     """
     import numpy as np
 
@@ -128,7 +127,7 @@ def mapped(pool: Pool, seed: int, tables: int) -> list[Row]:
     score, gold = standard(pool.scores[0]), standard(pool.gold)
     rows = [
         row("score", "proxy", score[own, :, own].mean(), COUNT * n),
-        row("better", "true", round(float(gold.mean()), 9) + 0.0, COUNT * n),
+        row("better", "true", gold[:, own].mean(), COUNT * n),
         row("loss", "probe", pool.losses[-20:].mean(), COUNT),
         *(row("gold", "probe", pool.gold[:, g].mean(), n, NAMES[g]) for g in own),
     ]
