@@ -113,8 +113,8 @@ CLAIMS = (
         on_map("lean", "free, twin", "alike-map", size=True), "<", 0.05,
     ),
     Claim(
-        "alike-itself-before-twin", "There too a model favours its own texts before its twin's.",
-        KNOWN, "derived", f"{LEAN}: own texts against twin's",
+        "alike-itself-before-twin", "Where styles are alike, too, a model favours its own texts "
+        "before its twin's.", KNOWN, "derived", f"{LEAN}: own texts against twin's",
         on_map("lean", "free, model", "alike-map"), ">", 0.0,
     ),
     Claim(
@@ -128,8 +128,9 @@ CLAIMS = (
         "derived", "share of evaluators, at 1%", on_map("caught", "free"), ">", 0.5,
     ),
     Claim(
-        "audit-accuses-few", "and under a score that favours nobody accuses under a tenth.", KNOWN,
-        "derived", "share of evaluators, at 1%", on_map("caught", "recall"), "<", 0.1,
+        "audit-accuses-few", "Of evaluators that score by the likelihood of a reference given the "
+        "text, the audit's test accuses under a tenth.", KNOWN, "derived",
+        "share of evaluators, at 1%", on_map("caught", "recall"), "<", 0.1,
     ),
     Claim(
         "without-gold-too", "What the audit says without gold labels, beside the other evaluators, "
@@ -142,8 +143,9 @@ CLAIMS = (
         ">", 0.1,
     ),
     Claim(
-        "choice-serves-all-the-same", "The choice becomes more right all the same.", KNOWN,
-        "derived", f"{GOLD}, most texts less one", rise("own-free", "gold"), ">", 0.0,
+        "choice-serves-all-the-same", "The more texts one's own score chooses from, the more right "
+        "is the choice.", KNOWN, "derived", f"{GOLD}, most texts less one",
+        rise("own-free", "gold"), ">", 0.0,
     ),
     Claim(
         "others-choose-better", "Other families' scores choose more rightly than one's own.", KNOWN,
@@ -151,7 +153,8 @@ CLAIMS = (
         at_most("gold", "others-free", "own-free"), ">", 0.0,
     ),
     Claim(
-        "reference-chooses-better", "So does one's own score with a reference.", KNOWN, "derived",
+        "reference-chooses-better", "One's own score chooses more rightly with a reference than "
+        "without.", KNOWN, "derived",
         f"{GOLD}, with a reference less without, of the most texts",
         at_most("gold", "own-reference", "own-free"), ">", 0.0,
     ),
