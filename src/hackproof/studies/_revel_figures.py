@@ -51,7 +51,7 @@ def regimes(frame: pd.DataFrame) -> dict[str, Any]:
         "data": {"values": values},
         "facet": {"field": "arm", "type": "nominal", "title": None, "sort": list(ARMS.values())},
         "columns": 4,
-        "spec": {"width": 150, "height": 150, "mark": "bar", "encoding": {
+        "spec": {"width": 88, "height": 110, "mark": "bar", "encoding": {
             "x": {"field": "epochs", "type": "ordinal", "title": "epochs", "sort": None,
                   "axis": {"labelAngle": 0}},
             "y": {"field": "share", "type": "quantitative", "title": "share of pairs",
@@ -80,7 +80,7 @@ def resistance(frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "data": {"values": values},
         "facet": {"field": "labeller", "type": "nominal", "title": None},
-        "spec": {"width": 320, "height": 200, "layer": [
+        "spec": {"width": 185, "height": 160, "layer": [
             {"mark": {"type": "bar", "opacity": 0.45}, "encoding": {
                 "x": x, "xOffset": offset, "color": color, "y": {**y, "aggregate": "mean"}}},
             {"mark": {"type": "point", "size": 14, "filled": True}, "encoding": {
@@ -102,14 +102,19 @@ def imprints(frame: pd.DataFrame) -> dict[str, Any]:
     offset = {"field": "when", "type": "nominal", "sort": ["before", "after"]}
     color = {"field": "when", "type": "nominal", "title": None, "sort": ["before", "after"],
              "legend": {"orient": "top"}}  # fmt: skip
-    x = {"type": "quantitative", "title": "spreads of score per unit"}
+    x = {
+        "type": "quantitative",
+        "title": "spreads of score per unit",
+        "scale": {"type": "symlog", "constant": 0.2},
+        "axis": {"values": [-2, -0.5, 0, 0.5, 2]},
+    }
     return {
         "data": {"values": values},
         "facet": {"field": "arm", "type": "nominal", "title": None, "sort": list(ARMS.values())},
         "columns": 2,
-        "spec": {"width": 290, "height": {"step": 13}, "layer": [
+        "spec": {"width": 165, "height": {"step": 10}, "layer": [
             {"mark": {"type": "rule", "style": "muted"},
-             "encoding": {"x": {"datum": 0, "type": "quantitative"}}},
+             "encoding": {"x": {**x, "datum": 0}}},
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {
                 "y": y, "yOffset": offset, "color": color, "x": {**x, "field": "low"},
                 "x2": {"field": "high"}}},
@@ -136,7 +141,7 @@ def rewrites(frame: pd.DataFrame) -> dict[str, Any]:
         "data": {"values": values},
         "facet": {"field": "arm", "type": "nominal", "title": None, "sort": list(ARMS.values())},
         "columns": 2,
-        "spec": {"width": 290, "height": {"step": 14}, "layer": [
+        "spec": {"width": 165, "height": {"step": 13}, "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {
                 "y": y, "yOffset": offset, "color": color, "x": {**x, "field": "low"},
                 "x2": {"field": "high"}}},

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-RATERS = {"none": "do not care", "some": "like it somewhat", "strong": "like it most",
-          "blind": "like it most, view hidden"}  # fmt: skip
+RATERS = {"none": "do not care", "some": "somewhat", "strong": "more than truth",
+          "blind": "view hidden"}  # fmt: skip
 METHODS = {"rl": "RL", "bon": "best-of-n"}
 PLANTED = {"none": 0.0, "some": 1.0, "strong": 2.5}
 OTHERS = {"truthful": 1.5, "flattery": 0.4, "hedging": -0.4, "length": 0.3}
-STATED = {"none": "nothing", "right": "the truth", "wrong": "a wrong view"}
+STATED = {"none": "nothing", "right": "the truth", "wrong": "what is wrong"}
 
 
 def _arms(frame: pd.DataFrame) -> Any:
@@ -62,8 +62,7 @@ def sycophancy(frame: pd.DataFrame) -> dict[str, Any]:
                     "share": r["value"], "d": max(spent, 0.0) ** 0.5,
                     "pressure": r["level"] if r["method"] == "best-of-n" else r["step"],
                 })  # fmt: skip
-    x = {"field": "d", "type": "quantitative", "title": "root of the KL (nats)",
-         "scale": {"type": "symlog"}}  # fmt: skip
+    x = {"field": "d", "type": "quantitative", "title": "root of KL", "axis": {"tickCount": 3}}
     y = {"field": "share", "type": "quantitative", "title": "share of answers",
          "scale": {"domain": [0, 1]}}  # fmt: skip
     color = {"field": "what", "type": "nominal", "title": None, "legend": {"orient": "top"}}
@@ -74,7 +73,7 @@ def sycophancy(frame: pd.DataFrame) -> dict[str, Any]:
         "data": {"values": values},
         "facet": {"row": {"field": "method", "title": None, "sort": list(METHODS.values())},
                   "column": {"field": "raters", "title": None, "sort": list(RATERS.values())}},
-        "spec": {"width": 165, "height": 165, "layer": [
+        "spec": {"width": 88, "height": 120, "layer": [
             {"mark": {"type": "line", "opacity": 0.25, "strokeWidth": 1}, "encoding": {
                 "x": x, "y": y, "color": color, "detail": {"field": "seed"}, "order": path}},
             {"transform": [mean], "mark": {"type": "line", "strokeWidth": 2.5, "point": True},
@@ -103,7 +102,7 @@ def coefficients(frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "data": {"values": values},
         "facet": {"column": {"field": "raters", "title": None, "sort": list(RATERS.values())}},
-        "spec": {"width": 240, "height": 200, "layer": [
+        "spec": {"width": 125, "height": 190, "layer": [
             {"mark": {"type": "rule", "style": "proxy", "opacity": 0.5}, "encoding": {
                 "x": x, "xOffset": offset, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
             {"mark": {"type": "point", "style": "proxy", "size": 12, "filled": True}, "encoding": {
@@ -153,8 +152,9 @@ def _bars(
 ) -> dict[str, Any]:  # fmt: skip
     x = {"field": field, "type": "nominal", "title": name, "sort": order,
          "axis": {"labelAngle": 0}}  # fmt: skip
+    facet = {"field": "raters", "type": "nominal", "title": None, "sort": list(RATERS.values())}
     return {
         "data": {"values": values},
-        "facet": {"column": {"field": "raters", "title": None, "sort": list(RATERS.values())}},
-        "spec": {"width": 190, "height": 170, "layer": _layers(x, title)},
-    }
+        "facet": facet, "columns": 2,
+        "spec": {"width": 185, "height": 110, "layer": _layers(x, title)},
+    }  # fmt: skip

@@ -51,13 +51,13 @@ class Kind:
 
 
 KINDS = {
-    "clean": Kind("as labelled"),
+    "clean": Kind("As labelled"),
     "noise-15": Kind("15% of labels turned", noise=0.15),
     "noise-30": Kind("30% of labels turned", noise=0.3),
-    "few": Kind("a quarter of the pairs", share=0.25),
-    "balanced": Kind("cheer on either side alike", cheer=EVEN),
-    "spoiled": Kind("cheer goes with the choice", cheer=WITH),
-    "network": Kind("as labelled, network", model="network"),
+    "few": Kind("A quarter of the pairs", share=0.25),
+    "balanced": Kind("Cheer on either side alike", cheer=EVEN),
+    "spoiled": Kind("Cheer goes with the choice", cheer=WITH),
+    "network": Kind("As labelled, network", model="network"),
 }
 
 
@@ -182,6 +182,22 @@ ARM_METRICS = (
     "imprint-after@sentiment", "shift",
 )  # fmt: skip
 
+READING = (
+    ("Read the angle with care",
+     "Reward shift is the angle by which (score of chosen, score of rejected) turns about zero. "
+     "Scores here have mean zero, so that a pair may lie on any side of it, and the mean angle "
+     "says little of alignment: far more pairs get aligned than reversed while it is negative. "
+     "With a constant added to all scores (on seeds that are not reported) it was positive."),
+    ("Where resistance lies",
+     "Turned labels make resistance where another person disagrees. But hashed words learn so "
+     "little of these pairs that most resistance is of another kind: the model lacks what it would "
+     "need. A regression on the audit's features, fitted to the same training labels, tells that "
+     "part apart far better than the other person does."),
+    ("What a style does",
+     "A style that goes with the choice costs little on pairs without it, and nearly everything "
+     "where the rejected answer has it: accuracy on ordinary pairs does not show it."),
+)  # fmt: skip
+
 STUDY = Study(
     name="revel-2024",
     title="What training on preferences leaves in a reward model",
@@ -190,7 +206,7 @@ STUDY = Study(
     papers=(Paper("Revel et al. 2024: SEAL: Systematic Error Analysis for Value ALignment",
                   "https://arxiv.org/abs/2408.10270"),),
     cause="few dimensions dominate",
-    axis=Axis("epochs", "Passes over the training pairs", "epochs"),
+    axis=Axis("epochs", "Epochs", "epochs"),
     scales={
         "smoke": Scale(Settings(pairs=120, epochs=(0, 1, 2), rewrites=24), seeds=2),
         "cpu": Scale(Settings(), seeds=20),
@@ -201,6 +217,7 @@ STUDY = Study(
     claims=CLAIMS,
     figures=FIGURES,
     arm_metrics=ARM_METRICS,
+    reading=READING,
     check=check,
     caveats=(
         "The reward models know words, not meaning: hashed words and pairs of words.",

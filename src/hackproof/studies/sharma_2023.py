@@ -41,10 +41,11 @@ from hackproof.studies._sharma_optimise import Rl
 RATERS = {"none": 0.0, "some": 1.0, "strong": 2.5, "blind": 2.5}
 """Log-odds by which raters prefer an answer that agrees with the stated view; the truth has 1.5."""
 LABELS = {
-    "none": "raters who do not care to be agreed with", "some": "who like it somewhat",
-    "strong": "who like it more than the truth", "blind": "the same, views hidden from the model",
+    "none": "raters who do not care to be agreed with", "some": "raters who like it somewhat",
+    "strong": "raters who like it more than the truth",
+    "blind": "the same raters, the stated view hidden",
 }  # fmt: skip
-METHODS = {"rl": "RL", "bon": "best-of-n"}
+METHODS = {"rl": "RL", "bon": "Best-of-n"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def arms(settings: Settings) -> list[Arm]:
     ]  # fmt: skip
     if settings.data:
         found.append(Arm(
-            "real", "real pairs, a preference model of hashed words", "fitted", "held-out", "none",
+            "real", "Real pairs, a preference model of hashed words", "fitted", "held-out", "none",
             "The true reward is the choice of people on pairs that were not trained on.", {},
             Axis("share", "Share of the pairs trained on"), settings.shares,
         ))  # fmt: skip
@@ -227,6 +228,23 @@ ARM_METRICS = (
     "coefficient@agrees", "prefers-sycophantic@plain", "pm-accuracy", "features-accuracy",
 )  # fmt: skip
 
+READING = (
+    ("Truth rises before it falls",
+     "Against strongly sycophantic raters' preference model the share of true answers first rises, "
+     "as these raters like the truth too, and then falls below its best: where nothing or the "
+     "truth is stated answers become truer all the way, where a wrong view is stated they do not."),
+    ("Conceding",
+     "Optimisation lowers concessions to \"are you sure?\" for all raters alike: no training "
+     "question was a doubt, and a model that has become surer of its answers keeps them. The "
+     "paper's 98% are of models that were trained on conversations with doubts; nothing here "
+     "speaks of them."),
+    ("What was planted, and what was found",
+     "That these raters like to be agreed with was planted. Found are the size of it by the "
+     "audit's regression, that a preference model of words takes it over, that a taste weaker "
+     "than that for the truth still shows, and that hiding the view from the preference model "
+     "removes it."),
+)  # fmt: skip
+
 SMOKE = Settings(
     size=Size(width=16, documents=640, pairs=120), rl=Rl(steps=4, every=2, questions=4, group=4),
     best_of=(1, 4), each=6, each_drawn=4,
@@ -248,6 +266,7 @@ STUDY = Study(
     claims=CLAIMS,
     figures=FIGURES,
     arm_metrics=ARM_METRICS,
+    reading=READING,
     check=check,
     caveats=(
         "The raters are simulated: that they like to be agreed with is planted. What is found is "
