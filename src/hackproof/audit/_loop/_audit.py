@@ -119,9 +119,11 @@ def audit(rounds: Rounds, target: str, checks: Sequence[str], replay: Replay) ->
     ran = {c.name: c for c in _checks(frame, tests, shared)}
     wanted = checks or [n for n, c in ran.items() if c.why != NOT_THERE] or ["hacking"]
     rules = {_findings.RULES[n] for n in wanted}
-    found = _findings.made(target, [t for t in tests if t["rule"] in rules], replay)
-    if "sharing" in wanted:
-        found += _findings.of_sharing(target, shared)
+    tried = [t for t in tests if t["rule"] in rules]
+    apart = shared if "sharing" in wanted else []
+    level = _findings.LEVEL / max(1, len({t["rule"] for t in tried}) + bool(apart))
+    found = _findings.made(target, tried, level, replay)
+    found += _findings.of_sharing(target, apart, level)
     lost = {f"rows without {m}, which are in nothing": n for m, n in rounds.missing.items()}
     facts = {
         "rows": rounds.rows, "loops": frame["loop"].nunique(), "items": frame["item"].nunique(),

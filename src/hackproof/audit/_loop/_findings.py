@@ -8,8 +8,8 @@ from typing import Any
 from hackproof.audit._finding import Finding
 from hackproof.audit._loop import _slopes
 
-LEVEL = 0.0125
-"""Of each of the four rules' tests, one-sided, so that all together stay within 5%."""
+LEVEL = 0.05
+"""One-sided error of all rules that are tested together: each has an equal part of it."""
 BY_LOOP = ("loop-hacking", "loop-harm", "loop-violations")
 RULES = {"hacking": BY_LOOP[0], "harm": BY_LOOP[1], "violations": BY_LOOP[2],
          "sharing": "loop-sharing"}  # fmt: skip
@@ -43,7 +43,7 @@ ABOUT = {
 
 
 def made(
-    target: str, tests: Sequence[Mapping[str, Any]],
+    target: str, tests: Sequence[Mapping[str, Any]], level: float,
     replay: Callable[[str, str], tuple[str, bool]],
 ) -> list[Finding]:  # fmt: skip
     """Return the findings of rules that are tested loop by loop.
@@ -51,11 +51,12 @@ def made(
     Args:
         target: Name of what is audited.
         tests: As `_audit.tested` gives them.
+        level: Of each rule, LEVEL by the number of rules.
         replay: Runs a reproducer.
     """
     out = []
     for t in tests:
-        if t["p_adjusted"] > LEVEL:
+        if t["p_adjusted"] > level:
             continue
         code, same = replay(t["rule"], t["loop"])
         source, blind, fix = ABOUT[t["rule"]]
@@ -98,7 +99,7 @@ def _violations(t: Mapping[str, Any]) -> str:
 CLAIMS = {"loop-hacking": _hacking, "loop-harm": _harm, "loop-violations": _violations}
 
 
-def of_sharing(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
+def of_sharing(target: str, rows: Sequence[Mapping[str, Any]], level: float) -> list[Finding]:
     """Return a finding for each pair of loops in which sharing a history parts the scores."""
     return [
         Finding(
@@ -112,5 +113,5 @@ def of_sharing(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
             "Which part of what is shared does it, drafts or ratings, is not told apart.",
             "Give the judge the draft alone.", cause=CAUSE,
         )
-        for r in rows if r["p_adjusted"] <= LEVEL and r["difference"] is not None
+        for r in rows if r["p_adjusted"] <= level and r["difference"] is not None
     ]  # fmt: skip
