@@ -82,9 +82,21 @@ def test_numbers_by_hand(tmp_path):
     judge, gold = audit.table("slopes").rows
     assert judge["slope"] == pytest.approx((1 + 0.5 + 1.5 + 2 + 1) / 5)
     assert (judge["first"], judge["last"]) == (1.4, 3.8)
+    assert judge["change"] == pytest.approx(2 * judge["slope"])
     assert (gold["slope"], gold["slope_low"]) == (0, 0)
     first, last = audit.table("rounds").rows
     assert (first["round"], last["round"], first["judge"], last["gold"]) == (0, 2, 1.4, 1)
+
+
+def test_scores_of_one_scale_are_compared_as_they_are(tmp_path):
+    """Gold moves little, and by nothing else than rounds: in its own spreads that is much."""
+    rng = np.random.default_rng(8)
+    rows = [{"item": i, "round": r, "judge": 0.1 * r + 0.01 * rng.standard_normal(),
+             "gold": 0.01 * r + 0.001 * rng.standard_normal()}
+            for i in range(20) for r in range(5)]  # fmt: skip
+    path = write(tmp_path, rows)
+    assert not loop(path).findings
+    assert rules(loop(path, same_scale=True)) == {"loop-hacking"}
 
 
 def test_a_shared_history_is_told_from_a_separate_one(tmp_path):

@@ -20,6 +20,9 @@ class LoopOptions(Output):
     history (shared, separate), condition, spec, model, epoch: .csv, .jsonl, .parquet, also .gz."""
     columns: tuple[str, ...] = ()
     """OUR=THEIRS, where the file's columns go by other names."""
+    same_scale: bool = False
+    """Whether the judge's score and the gold score have one scale, so that they are compared as
+    they are, and not in spreads."""
     model: str | None = None
     """In place of a table: a model as Inspect names it (openai/gpt-4o), on which loops are run."""
     tasks: tuple[Literal["refine", "posts", "policy"], ...] = ("refine", "posts", "policy")
@@ -63,6 +66,7 @@ def command(words: list[str]) -> int:
         model=options.model,
         columns=pairs(options.columns, "--columns"),
         checks=options.checks,
+        same_scale=options.same_scale,
         tasks=options.tasks,
         rounds=options.rounds,
         limit=options.limit,

@@ -23,9 +23,12 @@ def change(arm: str, metric: str, start: float = 0.0) -> PerSeed:
     def per_seed(frame: pd.DataFrame) -> Mapping[int, float]:
         rows = frame[(frame["arm"] == arm) & (frame["metric"] == metric)]
         table = rows.pivot_table("value", "seed", "level").dropna()
-        first = min((c for c in table if c >= start), default=start)
-        return {int(s): float(table.loc[s, table.columns.max()] - table.loc[s, first])
-                for s in table.index}  # fmt: skip
+        rounds = [float(c) for c in table.columns]
+        first, last = min((c for c in rounds if c >= start), default=start), max(rounds, default=0)
+        return {
+            int(seed): float(row[last] - row[first])  # pyright: ignore
+            for seed, row in table.iterrows()
+        }
 
     return per_seed
 

@@ -109,5 +109,7 @@ def from_frame(frame: pd.DataFrame, name: str) -> Rounds:
     if not np.isfinite(table[measures].to_numpy()).any():
         raise InputError(f"{name}: not one score is a number.")
     shown = [g for g in GROUP if table[g].nunique() > 1] or ["task"]
-    parts = table[shown].agg(lambda r: ", ".join(v for v in r if v) or "all", axis=1)
+    parts = table[shown].agg(
+        lambda r: ", ".join(v for v in r if v not in ("", "default")) or "all", axis=1
+    )
     return Rounds(table.assign(loop=parts), rows, dropped, missing)
