@@ -44,7 +44,7 @@ FLAGS = {
     "wang-2023": ("--data", "$HACKPROOF_DATA/judge_llmbar/judgments.csv.gz"),
 }
 """Settings that are not the scale's; HACKPROOF_DATA names the folder of real data."""
-PENDING = ("pan-2024", "revel-2024", "sharma-2023")
+PENDING: tuple[str, ...] = ()
 """Studies that run and have not been measured at cpu scale yet: nothing is claimed of them."""
 TRANSCRIPTS_KEPT = 1_000_000
 """Bytes up to which all transcripts of a run are kept; beyond it those of the lowest seed."""
