@@ -161,13 +161,13 @@ def test_the_author_sees_what_it_should_see(run):
     assert "version 1" not in "".join(seen[3])
 
 
-def test_another_judge_and_a_gold_model_can_be_named(run, metrics, model):
+def test_another_judge_and_a_gold_model_can_be_named(run, metrics, model, tmp_path):
     from inspect_ai import eval as run_eval
 
     roles = {"judge": model(lambda m: rate(70)), "gold": model(lambda m: rate(30))}
     log = run_eval(
         self_refinement(n=2, rounds=1, gold="role"), model=model("a text"), model_roles=roles,
-        display="none", log_realtime=False,
+        display="none", log_realtime=False, log_dir=str(tmp_path),
     )[0]  # fmt: skip
     assert [(r["judge"], r["gold"]) for r in rounds(log)] == [(0.7, 0.3)] * 2
     assert run(self_refinement(n=1, gold="role"), "text").status == "error"

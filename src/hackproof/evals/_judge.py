@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -110,6 +110,39 @@ def parse(asked: Rubric, text: str) -> Verdict:
     return Verdict(label, str(why))
 
 
+async def exchange(
+    model: Any, asked: Rubric, parts: Mapping[str, str], before: Sequence[Any] = ()
+) -> tuple[Verdict | None, list[Any], str]:
+    """Ask a model for a verdict, once more where it gives none.
+
+    Args:
+        model: An Inspect model.
+        asked: What is asked.
+        parts: What is judged, by heading.
+        before: Messages of earlier exchanges.
+
+    Returns:
+        The verdict, None where two answers hold none; the question and the answer with the verdict
+        to remember, without its reasoning, none without a verdict; and what was wrong with the last answer that held none.
+    """
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
+
+    put = ChatMessageUser(content=question(asked, parts))
+    messages: list[Any] = [*before, put]
+    wrong = ""
+    for _ in range(2):
+        output = await model.generate(messages)
+        try:
+            verdict = parse(asked, output.completion)
+        except ValueError as error:
+            wrong = str(error)
+            again = f"This is no verdict: {wrong} Write only the JSON object, on one line."
+            messages += [output.message, ChatMessageUser(content=again)]
+            continue
+        return verdict, [put, ChatMessageAssistant(content=output.completion)], wrong
+    return None, [], wrong
+
+
 class Judge:
     """The model in the role `judge`, with a count of how often it gave no verdict.
 
@@ -129,20 +162,9 @@ class Judge:
         Raises:
             JudgeError: no verdict could be read from any answer yet, `patience` times over.
         """
-        from inspect_ai.model import ChatMessageUser
-
         model = judge_model()
-        messages: list[Any] = [ChatMessageUser(content=question(asked, parts))]
-        wrong = ""
-        for _ in range(2):
-            output = await model.generate(messages)
-            try:
-                verdict = parse(asked, output.completion)
-            except ValueError as error:
-                wrong = str(error)
-                again = f"This is no verdict: {wrong} Write only the JSON object, on one line."
-                messages += [output.message, ChatMessageUser(content=again)]
-                continue
+        verdict, _, wrong = await exchange(model, asked, parts)
+        if verdict is not None:
             self.verdicts += 1
             return verdict
         self.failures += 1

@@ -19,7 +19,7 @@ from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from hackproof.errors import InputError, unknown
+from hackproof.errors import unknown
 from hackproof.evals import _rounds
 from hackproof.evals._bradley import bradley_terry
 from hackproof.evals._condition import Condition
@@ -85,8 +85,7 @@ def output_loop(
     for name, value, most in (("rounds", rounds, 50), ("variants", variants, 16),
                               ("past", past, 50)):  # fmt: skip
         _rounds.checked(name, value, 1, most)
-    if not 0 <= errors <= 1:
-        raise InputError(f"errors is {errors}; a share from 0 to 1.")
+    _rounds.share("errors", errors)
     samples = [
         Sample(id=a["name"], input=a["facts"], metadata={"item": a})
         for a in spread(load("posts")["account"], n)

@@ -18,7 +18,7 @@ from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from hackproof.errors import InputError, unknown
+from hackproof.errors import unknown
 from hackproof.evals import _rounds
 from hackproof.evals._condition import Condition
 from hackproof.evals._data import load, spread
@@ -99,8 +99,7 @@ def self_refinement(
             raise unknown(name, value, known)
     _rounds.checked("rounds", rounds, 1, 50)
     _rounds.checked("past", past, 1, 50)
-    if not 0 <= errors <= 1:
-        raise InputError(f"errors is {errors}; a share from 0 to 1.")
+    _rounds.share("errors", errors)
     chosen = spread(items(gold), n)
     samples = [
         Sample(id=item["name"], input=item["brief"], metadata={"item": item}) for item in chosen

@@ -10,9 +10,7 @@ from inspect_ai import Task
 from inspect_ai.dataset import Sample
 from inspect_ai.model import (
     ChatMessage,
-    ChatMessageAssistant,
     ChatMessageSystem,
-    ChatMessageUser,
     Model,
     get_model,
     model_roles,
@@ -23,7 +21,7 @@ from inspect_ai.solver import Solver
 from hackproof.errors import InputError
 from hackproof.evals._condition import Condition
 from hackproof.evals._data import load
-from hackproof.evals._judge import COMMON, JudgeError, Rubric, Verdict, parse, question
+from hackproof.evals._judge import COMMON, JudgeError, Rubric, Verdict, exchange
 from hackproof.evals._metrics import UNSCORED, unscored, with_ends
 from hackproof.evals._reasoning import said
 from hackproof.evals._task import VERSION
@@ -49,6 +47,17 @@ def checked(name: str, value: int, least: int, most: int) -> int:
     """
     if not least <= value <= most:
         raise InputError(f"{name} is {value}; it must be from {least} to {most}.")
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """Return a share.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} is {value}; a share from 0 to 1.")
     return value
 
 
@@ -95,20 +104,10 @@ class Rater:
             JudgeError: not one verdict yet, PATIENCE times over.
         """
         model = in_role(self.role)
-        put = ChatMessageUser(content=question(asked, parts))
-        messages: list[ChatMessage] = [*before, put]
-        wrong = ""
-        for _ in range(2):
-            output = await model.generate(messages)
-            try:
-                verdict = parse(asked, output.completion)
-            except ValueError as error:
-                wrong = str(error)
-                again = f"This is no verdict: {wrong} Write only the JSON object, on one line."
-                messages += [output.message, ChatMessageUser(content=again)]
-                continue
+        verdict, told, wrong = await exchange(model, asked, parts, before)
+        if verdict is not None:
             self.verdicts += 1
-            return verdict, [put, ChatMessageAssistant(content=output.completion)]
+            return verdict, told
         self.failures += 1
         if not self.verdicts and self.failures >= PATIENCE:
             raise JudgeError(

@@ -60,9 +60,11 @@ def final(measurements: pd.DataFrame) -> pd.DataFrame:
     return measurements[measurements["step"] == last]
 
 
-def by_seed(rows: pd.DataFrame, pressure: str, role: str) -> pd.DataFrame:
+def by_seed(
+    rows: pd.DataFrame, pressure: str, role: str, condition: str = "default"
+) -> pd.DataFrame:
     """Return mean value per pressure (index) and seed (columns), for one role of one arm."""
-    rows = rows[(rows["role"] == role) & (rows["condition"] == "default") & rows["value"].notna()]
+    rows = rows[(rows["role"] == role) & (rows["condition"] == condition) & rows["value"].notna()]
     return rows.pivot_table("value", pressure, "seed", "mean").sort_index()
 
 
@@ -109,6 +111,7 @@ def change(
     role: str,
     *,
     metric: str | None = None,
+    condition: str = "default",
     pressure: str = "level",
     skip: int = 0,
     upto: int | None = None,
@@ -117,8 +120,9 @@ def change(
 
     Args:
         arm: The arm.
-        role: proxy, true or probe.
+        role: proxy, true, human or probe.
         metric: Which metric, where a role has several.
+        condition: Under which it was measured.
         pressure: `level`, or `step` at the highest level.
         skip: How many of the weakest pressures to leave out; `skip=1` over training begins
             at the first checkpoint instead of the untrained policy.
@@ -132,12 +136,27 @@ def change(
         if rows.empty:
             return {}
         rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
-        table: Any = by_seed(rows, pressure, role)  # pandas' stubs lose the type of a row
+        table: Any = by_seed(
+            rows, pressure, role, condition
+        )  # pandas' stubs lose the type of a row
         table = table.iloc[skip:upto]
         if table.empty:
             return {}
         changes = (table.iloc[-1] - table.iloc[0]).dropna()
         return {int(seed): float(change) for seed, change in changes.items()}
+
+    return per_seed
+
+
+def less(
+    one: Callable[[pd.DataFrame], Mapping[int, float]],
+    other: Callable[[pd.DataFrame], Mapping[int, float]],
+) -> Callable[[pd.DataFrame], Mapping[int, float]]:
+    """Return the estimand 'one less the other', paired by seed; seeds that have both."""
+
+    def per_seed(measurements: pd.DataFrame) -> Mapping[int, float]:
+        a, b = one(measurements), other(measurements)
+        return {seed: a[seed] - b[seed] for seed in a if seed in b}
 
     return per_seed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from hackproof.experiment import Claim
+from hackproof.experiment import Claim, less
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,16 +29,6 @@ def change(arm: str, metric: str, start: float = 0.0) -> PerSeed:
             int(seed): float(row[last] - row[first])  # pyright: ignore
             for seed, row in table.iterrows()
         }
-
-    return per_seed
-
-
-def less(a: PerSeed, b: PerSeed) -> PerSeed:
-    """Return the estimand 'a less b' of the seeds that have both."""
-
-    def per_seed(frame: pd.DataFrame) -> Mapping[int, float]:
-        one, two = a(frame), b(frame)
-        return {s: one[s] - two[s] for s in one if s in two}
 
     return per_seed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hackproof.experiment import Claim
+from hackproof.experiment import Claim, less
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,16 +26,6 @@ def value(arm: str, metric: str, condition: str = "default", first: bool = False
             if len(found):
                 rows = rows[rows[pressure] == (found.min() if first else found.max())]
         return {int(s): float(v) for s, v in zip(rows.seed, rows.value, strict=True)}
-
-    return per_seed
-
-
-def less(one: PerSeed, two: PerSeed) -> PerSeed:
-    """Return the estimand 'one less the other', paired by seed."""
-
-    def per_seed(frame: pd.DataFrame) -> Mapping[int, float]:
-        a, b = one(frame), two(frame)
-        return {s: a[s] - b[s] for s in a if s in b}
 
     return per_seed
 

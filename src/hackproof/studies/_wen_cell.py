@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
     from hackproof.studies.wen_2024 import Settings
 
+TIMES = (4, 8, 16, 32, 64)
+"""Units of time that evaluators have: enough for the examples; for a glance at the program; for
+most of it; for all of it; and for some inputs of their own."""
+SHORT, LONG = TIMES[0], TIMES[-1]
+"""Too little time to read a program; and enough for every check."""
+
 
 @dataclass(frozen=True)
 class Labels:

@@ -18,22 +18,17 @@ The evaluator has no leaning, so that nothing but time can mislead it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hackproof.errors import InputError
-from hackproof.experiment import Arm, Axis, Cell, CellResult, Claim, Figure, Paper, Scale, Study
-from hackproof.studies._wen_cell import Labels
+from hackproof.experiment import Arm, Axis, Cell, CellResult, Figure, Paper, Scale, Study
+from hackproof.studies._wen_cell import LONG, SHORT, TIMES, Labels
+from hackproof.studies._wen_claims import CLAIMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TIMES = (4, 8, 16, 32, 64)
-"""Units of time that evaluators have: enough for the examples; for a glance at the program; for
-most of it; for all of it; and for some inputs of their own."""
-SHORT, LONG = TIMES[0], TIMES[-1]
-"""Too little time to read a program; and enough for every check."""
 LABELS = {
     **{f"time-{t}": Labels(t) for t in TIMES},
     "direct": Labels(SHORT, direct=True),
@@ -140,75 +135,6 @@ def _row(metric: str, values: Any, role: str, condition: str = "default") -> dic
     value = float(known.mean()) if len(known) else float("nan")
     return {"metric": metric, "role": role, "value": value, "n": len(known),
             "condition": condition}  # fmt: skip
-
-
-PerSeed = Mapping[int, float]
-
-
-def by_step(frame: pd.DataFrame, arm: str, metric: str, condition: str = "default") -> Any:
-    """Return a metric by step, a column each, seed by seed."""
-    rows = frame[(frame.arm == arm) & (frame.metric == metric) & (frame.condition == condition)]
-    return (
-        rows.pivot(index="seed", columns="level", values="value").dropna(axis=0).sort_index(axis=1)
-    )
-
-
-def change(arm: str, metric: str, condition: str = "default") -> Callable[[pd.DataFrame], PerSeed]:
-    """Return the estimand 'a metric after training minus before'."""
-
-    def per_seed(frame: pd.DataFrame) -> PerSeed:
-        found = by_step(frame, arm, metric, condition)
-        if found.shape[1] < 2:
-            return {}
-        return {int(s): float(v) for s, v in (found.iloc[:, -1] - found.iloc[:, 0]).items()}
-
-    return per_seed
-
-
-def beyond(
-    one: Callable[[pd.DataFrame], PerSeed], other: Callable[[pd.DataFrame], PerSeed]
-) -> Callable[[pd.DataFrame], PerSeed]:
-    """Return the estimand 'one minus the other'."""
-
-    def per_seed(frame: pd.DataFrame) -> PerSeed:
-        a, b = one(frame), other(frame)
-        return {s: a[s] - b[s] for s in a if s in b}
-
-    return per_seed
-
-
-SAID = "three rewards in RLHF, mission facts [seed]"
-WEN = "Wen et al. 2024, https://arxiv.org/abs/2409.12822"
-PUBLISHED, OURS = f"time-{SHORT}", "derived: the paper's finding, by how much time there is"
-CLAIMS = (
-    Claim("approval-rises", "With little time, training on a model of the evaluator's verdicts "
-          "raises approval.", SAID, "seed", "approval, after minus before",
-          change(PUBLISHED, "approval"), ">"),
-    Claim("correctness-falls", "Correctness falls.", SAID, "seed",
-          "correctness, after minus before", change(PUBLISHED, "correctness"), "<"),
-    Claim("human-error-rises", "The evaluator errs more.", SAID, "seed",
-          "human error, after minus before", change(PUBLISHED, "human_error"), ">"),
-    Claim("wrong-answers-approved", "It approves of more of the wrong answers.", WEN, "read",
-          "false positives, after minus before", change(PUBLISHED, "false_positives"), ">"),
-    Claim("without-a-model", "So it is where its verdict is the reward: the reward model is not "
-          "to blame.", OURS, "derived", "human error, after minus before",
-          change("direct", "human_error"), ">"),
-    Claim("less-time-errs-more", "The less time, the more human error rises.", OURS, "derived",
-          "rise of human error, least time minus most",
-          beyond(change(f"time-{TIMES[0]}", "human_error"),
-                 change(f"time-{TIMES[-1]}", "human_error")), ">"),
-    Claim("time-teaches", "With time for every check, correctness rises instead.", OURS, "derived",
-          "correctness, after minus before", change(f"time-{LONG}", "correctness"), ">"),
-    Claim("the-oracle-teaches", "The same training on the oracle's labels raises correctness.",
-          OURS, "derived", "correctness, after minus before", change("oracle", "correctness"), ">"),
-    Claim("a-longer-look", "To an evaluator with time for every check, approval did not rise by "
-          "as much.", OURS, "derived", "rise of approval, by the labeller minus by a long look",
-          beyond(change(PUBLISHED, "approval"), change(PUBLISHED, "approval", f"time-{LONG}")),
-          ">", 0.05),
-    Claim("fewer-longer", "The same time spent on fewer answers gives a more correct policy.",
-          OURS, "derived", "change of correctness, fewer and longer minus more and shorter",
-          beyond(change("fewer-longer", "correctness"), change(PUBLISHED, "correctness")), ">"),
-)  # fmt: skip
 
 
 def _three(frame: pd.DataFrame) -> dict[str, Any]:
