@@ -122,8 +122,9 @@ async def exchange(
         before: Messages of earlier exchanges.
 
     Returns:
-        The verdict, None where two answers hold none; the question and the answer with the verdict
-        to remember, without its reasoning, none without a verdict; and what was wrong with the last answer that held none.
+        The verdict, None where two answers hold none; the question and the answer with the verdict,
+        without its reasoning, to remember (none without a verdict); and what was wrong with the
+        last answer that held none.
     """
     from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
 
