@@ -58,6 +58,7 @@ class Engine(Protocol):
 
 CODE_ROOMS = (
     "worlds", "optimize", "theory", "language", "sandbox", "studies", "detect", "evals", "defend",
+    "audit",
 )  # fmt: skip
 
 
