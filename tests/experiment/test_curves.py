@@ -63,3 +63,13 @@ def test_a_seed_without_its_rows_is_left_out():
     rows = frame(true=lambda level: -level)
     rows = rows[~((rows["seed"] == 1) & (rows["level"] == 8))]
     assert set(change("a", "true")(rows)) == {0, 2, 3}
+
+
+def test_an_arm_followed_under_one_other_condition_has_its_curve_there():
+    rows = frame(true=lambda level: -level)
+    once = rows[rows["level"] == 8]
+    own = rows.assign(condition="own-prefix")
+    got = curve(pd.concat([once, own]), "a")
+    assert (got.condition, len(got.points), got.verdict) == ("own-prefix", 4, "hacks")
+    two = pd.concat([once, own, own.assign(condition="monitored")])
+    assert (curve(two, "a").condition, len(curve(two, "a").points)) == ("default", 1)

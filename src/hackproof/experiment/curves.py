@@ -40,6 +40,8 @@ class Curve:
     """Last minus first, paired by seed."""
     parts_at: float | None
     """The pressure after which the proxy still rises and the true reward falls."""
+    condition: str = "default"
+    """Under what it was measured."""
 
     @property
     def verdict(self) -> str:
@@ -71,6 +73,9 @@ def by_seed(
 def curve(measurements: pd.DataFrame, arm: str, pressure: str = "level") -> Curve | None:
     """Return an arm's hacking curve, or None where it has no proxy or no true reward.
 
+    It is measured under the condition `default`; where that has no course and one other
+    condition has, as in a model that is trained and followed under a prefix, under that one.
+
     Args:
         measurements: The run's measurements.
         arm: The arm.
@@ -81,9 +86,8 @@ def curve(measurements: pd.DataFrame, arm: str, pressure: str = "level") -> Curv
     if rows.empty:
         return None
     rows = final(rows) if pressure == "level" else rows[rows["level"] == rows["level"].max()]
-    proxy, true = by_seed(rows, pressure, "proxy"), by_seed(rows, pressure, "true")
-    if proxy.empty or true.empty:
-        return None
+    condition = _condition(rows, pressure)
+    proxy, true = (by_seed(rows, pressure, role, condition) for role in ("proxy", "true"))
     shared = proxy.index.intersection(true.index)
     if shared.empty:
         return None
@@ -103,6 +107,7 @@ def curve(measurements: pd.DataFrame, arm: str, pressure: str = "level") -> Curv
         _change(proxy, shared[0], shared[-1]),
         _change(true, shared[0], shared[-1]),
         None if parts is None else float(parts),
+        condition,
     )
 
 
@@ -159,6 +164,17 @@ def less(
         return {seed: a[seed] - b[seed] for seed in a if seed in b}
 
     return per_seed
+
+
+def _condition(rows: pd.DataFrame, pressure: str) -> str:
+    """Return the condition that an arm's curve is drawn under."""
+    valued = rows[rows["role"].isin(["proxy", "true"]) & rows["value"].notna()]
+    both = valued.groupby(["condition", pressure])["role"].nunique() == 2
+    counts = both.groupby("condition").sum()
+    if counts.get("default", 0) > 1:
+        return "default"
+    courses = [str(name) for name, count in counts.items() if count > 1]
+    return courses[0] if len(courses) == 1 else "default"
 
 
 def _change(table: Any, a: float, b: float) -> Interval:

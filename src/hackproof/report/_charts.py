@@ -55,7 +55,7 @@ def series(frame: pd.DataFrame, line: Curve, role: str) -> list[dict[str, Any]]:
     """Return the rows behind one role of a panel: per seed (`value`) and over seeds (`mean`)."""
     rows = frame[frame["arm"] == line.arm]
     rows = final(rows) if line.pressure == "level" else rows[rows["level"] == rows["level"].max()]
-    table = by_seed(rows, line.pressure, role)
+    table = by_seed(rows, line.pressure, role, line.condition)
     points = thinned(line.points)
     found = []
     for point in points:

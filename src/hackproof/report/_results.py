@@ -122,7 +122,12 @@ def _span(facts: Facts) -> str:
 def _verdict_row(facts: Facts, arm: Mapping[str, Any]) -> str:
     verdict, line = facts.verdicts[arm["name"]]
     kind = arm.get("kind", "none")
-    about = [f"Kind: {kind}." if kind != "none" else "", str(arm.get("note") or "")]
+    under = line.condition if line else "default"
+    about = [
+        f"Kind: {kind}." if kind != "none" else "",
+        f"Followed under {under}." if under != "default" else "",
+        str(arm.get("note") or ""),
+    ]
     note = f'<p class="note">{escape(" ".join(filter(None, about)))}</p>' if any(about) else ""
     if line is None:
         body = '<p class="changes">It has no proxy and true reward measured side by side.</p>'

@@ -42,7 +42,8 @@ def print_claims(run: Run, console: Console) -> None:
     for arm in facts.arms:
         verdict, line = facts.verdicts[arm["name"]]
         label = escape(str(arm.get("label") or arm["name"]))
-        table.add_row(label, *_verdict(facts, arm, verdict, line))
+        under = f"\n[dim]under {line.condition}[/]" if line and line.condition != "default" else ""
+        table.add_row(label + under, *_verdict(facts, arm, verdict, line))
         training = facts.by_step.get(arm["name"]) if facts.pressure == "level" else None
         if training is not None and len(training.points) > 1:
             row = _verdict(facts, arm, training.verdict, training)
