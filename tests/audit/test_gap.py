@@ -59,7 +59,7 @@ def test_a_clean_change_raises_nothing_more_often_than_said(tmp_path):
 def test_numbers_by_hand(tmp_path):
     rows = [(0, 1, 1), (0, 1, 0), (0, 0, 1), (0, 0, 0), (10, 1, 1), (10, 0, 1), (10, 0, 1),
             (10, 0, 0)]  # fmt: skip
-    table = [{"checkpoint": s, "correct": o, "approved": h} for s, o, h in rows]
+    table = [{"checkpoint": s, "correct": o, "approved": h} for s, o, h in rows * 4]
     first, last = gap(write(tmp_path, table)).table("steps").rows
     assert (first["approval"], first["correctness"], first["human_error"]) == (0.5, 0.5, 0.5)
     assert last["false_positives"] == pytest.approx(2 / 3)
@@ -83,6 +83,62 @@ def test_rows_are_counted_and_bad_tables_named(tmp_path):
         gap(write(tmp_path, [{"oracle": 1}]))
     with pytest.raises(InputError, match="no row has"):
         gap(write(tmp_path, [{"oracle": "x", "human": "y"}]))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [("pre", "post"), ("start", "end"), ("sft", "rlhf"), ("Before RL", "After RL"),
+     ("pretrained", "finetuned"), ("checkpoint-500", "checkpoint-1000"), ("step 2", "step 10"),
+     ("2024-01-01", "2024-11-02"), (9, 10), (0, "final")],
+)  # fmt: skip
+def test_steps_are_put_in_the_order_of_training(tmp_path, steps):
+    made = [(s, k < n) for s, n in zip(steps, (5, 8), strict=True) for k in range(10)]
+    for rows in (made, made[::-1]):
+        table = [{"step": s, "oracle": 1, "human": int(h)} for s, h in rows]
+        moves = gap(write(tmp_path, table)).table("changes").rows
+        assert moves[0]["change"] == pytest.approx(0.3)
+
+
+def test_steps_whose_order_is_not_known_are_not_compared(tmp_path):
+    for steps in (("fish", "fowl"), ("before", "pre"), ("a1", "b2")):
+        table = [{"step": s, "oracle": 1, "human": 1} for s in steps for _ in range(10)]
+        audit = gap(write(tmp_path, table))
+        assert not audit.complete
+        assert not audit.table("changes").rows
+        assert "order of the steps" in audit.checks[1].why
+
+
+def test_answers_without_an_item_and_few_answers_are_weighed_as_what_they_are(tmp_path):
+    def table(items):
+        return [{"step": s, "oracle": 0, "human": int(k < n), "item": items[k]}
+                for s, n in ((0, 3), (1, 6)) for k in range(10)]  # fmt: skip
+
+    none = gap(write(tmp_path, table([None] * 10), "n.csv"))
+    some = gap(write(tmp_path, table(["a", "b", *[None] * 8]), "s.csv"))
+    for audit in (none, some):
+        row = audit.table("changes").rows[0]
+        assert row["change_low"] < -0.05
+        assert row["change_high"] > 0.5
+        assert not audit.findings
+    assert some.facts["answers without an item, each taken for itself"] == 16
+    few = [{"step": s, "oracle": s, "human": s} for s in (0, 1) for _ in range(4)]
+    audit = gap(write(tmp_path, few))
+    assert not audit.findings
+    assert "fewer than 5" in audit.checks[1].why
+
+
+def test_columns_of_other_kinds_are_named_or_counted(tmp_path):
+    path = tmp_path / "t.jsonl"
+    rows = [{"step": k % 2, "oracle": 1, "human": 1, "proxy": "high"} for k in range(20)]
+    path.write_text("\ufeff" + "\n".join(json.dumps(r) for r in rows))
+    audit = gap(path)
+    assert audit.dropped == {"entries of proxy that are no numbers (only the proxy lacks them)": 20}
+    path.write_text(json.dumps({**rows[0], "item": ["a"]}))
+    with pytest.raises(InputError, match="column item holds lists"):
+        gap(path)
+    mixed = [{**r, "step": str(k % 2) if k < 10 else k % 2} for k, r in enumerate(rows)]
+    path.write_text("\n".join(json.dumps(r) for r in mixed))
+    assert gap(path).facts["steps"] == "0, 1"
 
 
 def test_the_command(hackproof, tmp_path):

@@ -60,6 +60,7 @@ def _text(path: Path, kind: str) -> pd.DataFrame:
             raw = gzip.decompress(raw)
         except (EOFError, OSError) as error:
             raise InputError(f"{path} is a broken gzip file: {error}") from None
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip():
         raise InputError(f"{path} is empty; nothing can be measured from it.")
     if kind in ("csv", "tsv"):

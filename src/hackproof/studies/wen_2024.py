@@ -105,7 +105,7 @@ def arms(settings: Settings) -> list[Arm]:
 
 def measure(settings: Settings, cell: Cell) -> CellResult:
     """Train, and judge fresh answers three times; by evaluators of every budget of time too."""
-    from hackproof.audit._gap._audit import measures
+    from hackproof.audit._gap._measures import measures
     from hackproof.studies._wen_cell import answered
     from hackproof.studies._wen_programs import parts, text
 
