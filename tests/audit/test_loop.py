@@ -140,7 +140,7 @@ def test_what_is_missing_is_counted_and_never_nought(tmp_path):
     assert audit.dropped["rows without an item"] == 1
     assert audit.dropped["rows whose round is no number"] == 1
     assert audit.dropped["entries of judge that are no numbers"] == 1
-    assert audit.dropped["rows without judge, which are in nothing"] == missing + 1
+    assert audit.dropped["rows without judge, which are in no test"] == missing + 1
     slopes = {r["measure"]: r for r in audit.table("slopes").rows}
     assert slopes["judge"]["slope"] == pytest.approx(0.1, abs=0.02)
 
@@ -326,3 +326,39 @@ def test_models_that_cannot_be_used_are_named(hackproof):
     assert done.returncode == 2
     assert "no verdict" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_loops_that_would_have_one_name_are_kept_apart(tmp_path):
+    hacks = rounds(np.random.default_rng(5), judge=0.1, condition="default")
+    sound = rounds(np.random.default_rng(6), judge=0.1, gold=0.1, condition="")
+    audit = loop(write(tmp_path, hacks + sound))  # blank cells of a text column in a CSV, too
+    assert audit.facts["loops"] == 2
+    assert [f.rule for f in audit.findings] == ["loop-hacking"]
+    assert "condition default" in audit.findings[0].claim
+
+
+def test_a_history_is_read_in_any_case_or_said_not_to_be(tmp_path):
+    rng = np.random.default_rng(7)
+    both = rounds(rng, judge=0.1, history="Shared ") + rounds(rng, history="SEPARATE")
+    assert "loop-sharing" in rules(loop(write(tmp_path, both)))
+    other = rounds(rng, history="yes") + rounds(rng, history="no")
+    audit = loop(write(tmp_path, other), checks=["sharing"])
+    assert audit.checks[0].why.startswith("history says no, yes; it must say shared")
+
+
+def test_loops_and_items_in_no_test_are_named(tmp_path):
+    rng = np.random.default_rng(8)
+    rows = rounds(rng, task="a") + rounds(rng, task="b")
+    rows += [{"item": f"once {i}", "round": 0, "judge": 1, "gold": 1, "task": "a"}
+             for i in range(3)]  # fmt: skip
+    for row in rows:
+        row["gold"] = None if row["task"] == "b" else row["gold"]
+    audit = loop(write(tmp_path, rows))
+    assert audit.dropped == {"items of a loop with one round only, which are in no test": 3}
+    assert audit.checks[0].why == "not of b, which lacks a score"
+    audit = loop(write(tmp_path, [{**r, "gold": "7/10"} for r in rows]), checks=["hacking"])
+    assert audit.checks[0].why == "no entry of gold is a number"
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({**rows[0], "item": ["x"]}))
+    with pytest.raises(InputError, match="column item holds lists"):
+        loop(path)

@@ -173,7 +173,7 @@ class Judge:
             raise JudgeError(
                 f"the judge {model.name} has given {self.failures} answers and no verdict (rubric "
                 f"{asked.name}): {wrong} Nothing was scored. Choose another model with "
-                "--model-role judge=..."
+                "--model-role judge=... (hackproof audit loop: --judge)."
             )
         return None
 

@@ -113,7 +113,7 @@ class Rater:
             raise JudgeError(
                 f"the {self.role} {model.name} has given {self.failures} answers and no verdict "
                 f"(rubric {asked.name}): {wrong} Nothing was scored. Choose another model with "
-                f"--model-role {self.role}=..."
+                f"--model-role {self.role}=... (hackproof audit loop: --{self.role})."
             )
         return None, []
 

@@ -134,7 +134,7 @@ def audit(
     level = _findings.LEVEL / max(1, len({t["rule"] for t in tried}) + bool(apart))
     found = _findings.made(target, tried, level, replay)
     found += _findings.of_sharing(target, apart, level, same_scale)
-    lost = {f"rows without {m}, which are in nothing": n for m, n in rounds.missing.items()}
+    lost = {f"rows without {m}, which are in no test": n for m, n in rounds.missing.items()}
     facts = {
         "rows": rounds.rows, "loops": frame["loop"].nunique(), "items": frame["item"].nunique(),
         "rounds": f"{frame['round'].min():g} to {frame['round'].max():g}",
@@ -266,14 +266,49 @@ def _checks(
         of_rule = [t for t in tests if t["rule"] == rule]
         enough = [t for t in of_rule if t["items"] >= _slopes.LEAST]
         if not of_rule:
-            out.append(Check(name, False, NOT_THERE))
+            out.append(Check(name, False, _unscored(frame, SETS[CHECKS.index(name)])))
         elif not enough:
             why = f"fewer than {_slopes.LEAST} items have two rounds or more with scores"
             why = "there is one round only" if frame["round"].nunique() < 2 else why
             out.append(Check(name, False, why))
         else:
             few = len(of_rule) - len(enough)
-            out.append(Check(name, True, f"{few} loops have too few items" if few else ""))
+            bare = _bare(frame, SETS[CHECKS.index(name)])
+            why = [f"{few} loops have too few items" if few else "",
+                   f"not of {', '.join(bare)}, which lacks a score" if bare else ""]  # fmt: skip
+            out.append(Check(name, True, "; ".join(filter(None, why))))
     enough = [s for s in shared if s["items"] >= _slopes.LEAST]
-    why = NOT_THERE if not shared else "" if enough else "too few items have two rounds or more"
-    return [*out, Check("sharing", bool(enough), why)]
+    why = "" if enough else "too few items have two rounds or more"
+    return [*out, Check("sharing", bool(enough), why if shared else _unshared(frame))]
+
+
+def _unscored(frame: pd.DataFrame, measures: Sequence[str]) -> str:
+    """Say why no loop has a set of measures."""
+    lacking = [m for m in measures if m not in frame]
+    if lacking:
+        return NOT_THERE
+    empty = [m for m in measures if not frame[m].notna().any()]
+    return (f"no entry of {' or '.join(empty)} is a number" if empty
+            else f"no loop has {' and '.join(measures)} both")  # fmt: skip
+
+
+def _bare(frame: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+    """Return the loops that have some of a set of measures, and not all of them."""
+    found = []
+    for name, part in loops(frame).items():
+        known = [m for m in measures if m in part and part[m].notna().any()]
+        if 0 < len(known) < len(measures):
+            found.append(name)
+    return found
+
+
+def _unshared(frame: pd.DataFrame) -> str:
+    """Say why no two loops differ in whether a history is shared."""
+    kinds = sorted({str(h) for h in frame["history"]} - {""})
+    if not kinds or not {"judge", "gold"} <= set(frame.columns):
+        return NOT_THERE
+    if not {"shared", "separate"} <= set(kinds):
+        return (
+            f"history says {', '.join(kinds)}; it must say shared in some rows, separate in others"
+        )
+    return "no two loops differ in the history only"

@@ -78,6 +78,9 @@ def from_frame(frame: pd.DataFrame, name: str) -> Rounds:
             f"{name} has no scores to compare; {wanted} are needed, and it has {has}. Name them: "
             "--columns judge=COLUMN gold=COLUMN."
         )
+    for column in ("item", *GROUP):
+        if column in frame:
+            frame = frame.assign(**{column: _names(frame[column], name)})
     rows, dropped = len(frame), {}
     number = pd.to_numeric(frame["round"], errors="coerce").astype(float)
     for why, lost in (("rows without an item", frame["item"].isna()),
@@ -97,7 +100,8 @@ def from_frame(frame: pd.DataFrame, name: str) -> Rounds:
             dropped[f"entries of {m} that are no numbers"] = int(odd.sum())
         frame = frame.assign(**{m: values})
     for g in GROUP:
-        frame = frame.assign(**{g: frame[g].fillna("").astype(str) if g in frame else ""})
+        frame = frame.assign(**{g: frame[g].fillna("") if g in frame else ""})
+    frame = frame.assign(history=frame["history"].str.lower())
     # a table may hold loops of several tasks, each with measures of its own
     by_task = frame.groupby("task")
     for m in measures:
@@ -108,8 +112,29 @@ def from_frame(frame: pd.DataFrame, name: str) -> Rounds:
     table = frame.groupby(keys, sort=False, dropna=False)[measures].mean().reset_index()
     if not np.isfinite(table[measures].to_numpy()).any():
         raise InputError(f"{name}: not one score is a number.")
+    once = (table.groupby([*GROUP, "item"])["round"].nunique() < 2).sum()
+    if once and table["round"].nunique() > 1:
+        dropped["items of a loop with one round only, which are in no test"] = int(once)
+    return Rounds(table.assign(loop=_loops(table)), rows, dropped, missing)
+
+
+def _names(values: pd.Series, name: str) -> pd.Series:
+    """Return a column of names as text without blanks around it, None where empty."""
+    import pandas as pd
+
+    values = values.astype("object")
+    if values.map(lambda v: isinstance(v, list | dict)).any():
+        raise InputError(f"{name}: column {values.name} holds lists or objects, not names.")
+    text = values.where(values.isna(), values.astype(str).str.strip())
+    return text.where(pd.notna(text) & (text != ""), None)
+
+
+def _loops(table: pd.DataFrame) -> pd.Series:
+    """Return the names of loops: what they differ in, with its column where two would be alike."""
     shown = [g for g in GROUP if table[g].nunique() > 1] or ["task"]
-    parts = table[shown].agg(
+    short = table[shown].agg(
         lambda r: ", ".join(v for v in r if v not in ("", "default")) or "all", axis=1
     )
-    return Rounds(table.assign(loop=parts), rows, dropped, missing)
+    if short.nunique() == len(table[shown].drop_duplicates()):
+        return short
+    return table[shown].agg(lambda r: ", ".join(f"{g} {v or '-'}" for g, v in r.items()), axis=1)
