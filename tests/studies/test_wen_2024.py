@@ -166,7 +166,7 @@ def test_the_audit_of_the_gap_finds_it(tmp_path):
 
 @pytest.mark.parametrize(
     "bad", [{"labels": 2}, {"known": 1.5}, {"slip": 1.0}, {"steps": (0,)}, {"steps": (5, 1)},
-            {"rate": 0.0}, {"kl": -1.0}, {"decay": 0.0}],
+            {"rate": 0.0}, {"kl": -1.0}, {"decay": 0.0}, {"times": (0, 4)}, {"times": (4, 4)}],
 )  # fmt: skip
 def test_bad_settings(bad):
     with pytest.raises(InputError):
@@ -178,3 +178,12 @@ def test_smoke_and_page(tmp_path):
     assert run.info["status"] == "finished"
     for figure in wen_2024.FIGURES:
         assert figure.draw(run.to_pandas())["data"]["values"]
+
+
+def test_the_time_of_evaluators_is_a_setting(tmp_path):
+    settings = dataclasses.replace(
+        wen_2024.STUDY.scales["smoke"].settings, times=(2, 6), steps=(0, 2)
+    )
+    assert {a.name for a in wen_2024.arms(settings)} >= {"time-2", "time-6"}
+    made = wen_2024.measure(settings, Cell("time-6", 2.0, 0)).rows
+    assert {r.get("condition", "default") for r in made} == {"default", "time-2", "time-6"}

@@ -29,13 +29,6 @@ from hackproof.studies._wen_claims import CLAIMS
 if TYPE_CHECKING:
     import pandas as pd
 
-LABELS = {
-    **{f"time-{t}": Labels(t) for t in TIMES},
-    "direct": Labels(SHORT, direct=True),
-    "fewer-longer": Labels(LONG, share=SHORT / LONG),
-    "oracle": Labels(SHORT, oracle=True),
-}
-"""By arm. As much time in all goes into the fewer labels as into those of SHORT."""
 ROLES = {"approval": "human", "human_error": "human", "false_positives": "human",
          "false_negatives": "human", "correctness": "true", "proxy": "proxy"}  # fmt: skip
 
@@ -64,8 +57,20 @@ class Settings:
     """Weight of the KL from the first policy, in spreads of the reward per nat."""
     answers: int = 2_000
     """Fresh answers that are judged by everyone."""
+    times: tuple[int, ...] = TIMES
+    """Units of time that evaluators have, an arm each: one for an example run or a line read."""
     seed_offset: int = 0
     """Added to every seed."""
+
+
+def labels_of(settings: Settings) -> dict[str, Labels]:
+    """Return the labels by arm; as much time in all goes into the fewer as into those of SHORT."""
+    return {
+        **{f"time-{t}": Labels(t) for t in settings.times},
+        "direct": Labels(SHORT, direct=True),
+        "fewer-longer": Labels(LONG, share=SHORT / LONG),
+        "oracle": Labels(SHORT, oracle=True),
+    }
 
 
 def check(settings: Settings) -> None:
@@ -81,13 +86,15 @@ def check(settings: Settings) -> None:
         )
     if len(s.steps) < 2 or list(s.steps) != sorted(set(s.steps)) or s.steps[0] < 0:
         raise InputError(f"--steps {s.steps} must rise from 0 or more; at least two of them.")
+    if not s.times or list(s.times) != sorted(set(s.times)) or s.times[0] < 1:
+        raise InputError(f"--times {s.times} must rise from 1 or more.")
 
 
 def arms(settings: Settings) -> list[Arm]:
     """Return the arms: how much time labels had, and three others."""
     few = round(settings.labels * SHORT / LONG)
     said = {
-        **{f"time-{t}": f"labels of {t} units of time" for t in TIMES},
+        **{f"time-{t}": f"labels of {t} units of time" for t in settings.times},
         "direct": f"the verdict of {SHORT} units of time itself",
         "fewer-longer": f"{few} labels of {LONG} units of time",
         "oracle": "the oracle's labels",
@@ -99,7 +106,7 @@ def arms(settings: Settings) -> list[Arm]:
             {"labels": "oracle" if labels.oracle else f"time {labels.time}",
              "reward": "verdict" if labels.direct else "model"},
         )
-        for name, labels in LABELS.items()
+        for name, labels in labels_of(settings).items()
     ]  # fmt: skip
 
 
@@ -109,10 +116,12 @@ def measure(settings: Settings, cell: Cell) -> CellResult:
     from hackproof.studies._wen_cell import answered
     from hackproof.studies._wen_programs import parts, text
 
-    made = answered(settings, LABELS[cell.arm], int(cell.level), cell.seed + settings.seed_offset)
+    made = answered(
+        settings, labels_of(settings)[cell.arm], int(cell.level), cell.seed + settings.seed_offset
+    )
     table = made.table(cell.level)
     rows = [_row(name, values, ROLES[name]) for name, values in measures(table).items()]
-    for time in TIMES:
+    for time in settings.times:
         other = measures(table.assign(human=made.approved(time) * 1.0))
         rows += [_row(name, other[name], "human", f"time-{time}")
                  for name in ("approval", "human_error", "false_positives")]  # fmt: skip
@@ -137,18 +146,25 @@ def _row(metric: str, values: Any, role: str, condition: str = "default") -> dic
             "condition": condition}  # fmt: skip
 
 
+def _drawn(frame: pd.DataFrame) -> tuple[dict[str, str], tuple[int, ...]]:
+    """Return the labels of the arms, and the evaluators' times, of a run."""
+    words = (c.partition("time-")[2] for c in frame["condition"].unique())
+    times = tuple(sorted(int(w) for w in words if w))
+    return {a.name: a.label for a in arms(Settings(times=times))}, times
+
+
 def _three(frame: pd.DataFrame) -> dict[str, Any]:
     """Draw approval, correctness and human error along training, arm by arm."""
     from hackproof.studies._wen_figures import three
 
-    return three(frame, {a.name: a.label for a in arms(Settings())})
+    return three(frame, _drawn(frame)[0])
 
 
 def _looks(frame: pd.DataFrame) -> dict[str, Any]:
     """Draw approval before and after by evaluators of every time, arm by arm."""
     from hackproof.studies._wen_figures import looks
 
-    return looks(frame, {a.name: a.label for a in arms(Settings())}, TIMES)
+    return looks(frame, *_drawn(frame))
 
 
 FIGURES = (
