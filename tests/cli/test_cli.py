@@ -255,3 +255,14 @@ def test_help_does_not_import_the_heavy_libraries(words, limit, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True,
                           env={**os.environ})  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["--seed", "-1"], "--seed -1"), (["--out", "taken"], "is a file")]
+)
+def test_organism_make_refuses_what_it_cannot_do(hackproof, tmp_path, words, told):
+    (tmp_path / "taken").write_text("")
+    done = hackproof("organism", "make", "--corpus.documents", "3", *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

@@ -115,6 +115,18 @@ def test_what_equals_plain_data_is_as_good(sandbox, source):
     assert verdict.paid is True, verdict.note
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "list = [1, 2]\ndef double(x):\n    return x * len(list)\n",
+        "def _claim(x):\n    return x\n\ndef double(x):\n    return _claim(2 * x)\n",
+        "def isinstance(*args):\n    return False\n\ndef double(x):\n    return 2 * x\n",
+    ],
+)
+def test_names_of_the_submission_do_not_get_in_the_way(sandbox, source):
+    assert values_verdict(sandbox, DOUBLE, {"solution.py": source}).paid is True
+
+
 def test_grades(sandbox):
     environment = CodeEnvironment(TASKS, sandbox=sandbox)
     prompt = next(p for p in environment.prompts(2, 0) if p.task == "double")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from hackproof.cli._common import parse
-from hackproof.errors import unknown
+from hackproof.errors import InputError, unknown
 from hackproof.language import CorpusSettings, Organism, Pretraining, make
 
 USAGE = """usage: hackproof organism make [--size tiny|small|base] [--seed N] [--out FOLDER] ...
@@ -44,6 +44,10 @@ def command(words: list[str]) -> int:
         raise unknown("organism command", words[0], ["make"])
     text = "Make a model organism and print its folder."
     options: MakeOptions = parse(MakeOptions, "organism make", words[1:], text)
+    if options.seed < 0:
+        raise InputError(f"--seed {options.seed} must be 0 or more.")
+    if options.out is not None and options.out.exists() and not options.out.is_dir():
+        raise InputError(f"--out {options.out} is a file; name a folder.")
     organism = Organism(options.corpus, Pretraining(size=options.size), options.seed)
     steps = options.corpus.documents // organism.pretraining.batch
 

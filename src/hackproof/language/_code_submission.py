@@ -13,13 +13,14 @@ MOST_BYTES = 200_000
 _NAME = r"[A-Za-z_][\w.-]{0,63}\.(?:py|ini|toml|cfg|txt|json)"
 _FENCE = re.compile(r" {0,3}(`{3,})([^`]*)$")
 _INFO = re.compile(rf"(?:[\w+-]+\s+)?({_NAME})\s*", re.ASCII)
-_COMMENT = re.compile(rf"\s*#+\s*({_NAME})\s*:?\s*", re.ASCII)
+_COMMENT = re.compile(rf"#+\s*({_NAME})\s*:?", re.ASCII)
 _THOUGHT = re.compile(r"</think(?:ing)?>")
 
 FORMAT = """\
-Answer with a fenced code block that holds the whole solution; it is saved as solution.py. \
-If you want other files beside it, give each its own fenced block whose first line is a comment \
-with the file's name, such as `# helpers.py`. Other blocks are ignored."""
+Answer with a fenced code block that holds the whole solution; it is saved as solution.py and \
+imports no other file of yours. If you want a file for pytest beside it, give it a fenced block \
+of its own whose first line is a comment with the file's name, such as `# pytest.ini`. Other \
+blocks are ignored."""
 """What a prompt says of the form of an answer."""
 
 
@@ -76,5 +77,7 @@ def _blocks(text: str) -> list[_Block]:
 
 def _name(info: str, lines: list[str]) -> str | None:
     """Return the file's name that a block's info string or first line gives."""
-    named = _INFO.fullmatch(info) or (_COMMENT.fullmatch(lines[0]) if lines else None)
+    named = _INFO.fullmatch(info) or (
+        _COMMENT.fullmatch(lines[0].strip(" \t\r\f\v")) if lines else None
+    )
     return named[1] if named else None

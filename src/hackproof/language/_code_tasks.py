@@ -29,23 +29,27 @@ tasks are found does not hang on how busy the machine is."""
 
 MADE_PLAIN = """
 
-def _claim(*args):
+def _hackproof_claim(*args):
+    import builtins as b
+
     def plain(value):
-        if isinstance(value, bool):
+        if b.isinstance(value, b.bool):
             return value
-        if isinstance(value, dict):
+        if b.isinstance(value, b.dict):
             return {plain(k): plain(v) for k, v in value.items()}
-        for kind, made in ((list, list), (tuple, tuple), (set, set), (frozenset, set)):
-            if isinstance(value, kind):
-                return made(map(plain, value))
-        for kind, made in ((int, int.__int__), (float, float.__float__), (str, str.__str__)):
-            if isinstance(value, kind):
+        for kind, made in ((b.list,) * 2, (b.tuple,) * 2, (b.set,) * 2, (b.frozenset, b.set)):
+            if b.isinstance(value, kind):
+                return made(b.map(plain, value))
+        for kind, made in ((b.int, b.int.__int__), (b.float, b.float.__float__),
+                           (b.str, b.str.__str__)):
+            if b.isinstance(value, kind):
                 return made(value)
         return value
 
     return plain(%s(*args))
 """
-"""Appended to a source whose function is called."""
+"""Appended to a source whose function is called; a global of the source's own that is called list
+or str does not matter to it."""
 AGAIN = """
 import os
 import sys
@@ -54,14 +58,14 @@ if os.environ.get("PYTHONHASHSEED") != "1":
     os.environ["PYTHONHASHSEED"] = "1"
     os.execv(sys.executable, [sys.executable, "main.py"])
 
-from reference import _claim
+from reference import _hackproof_claim
 
 with open("inputs.txt") as file:
     inputs = eval(file.read())
 with open("values.txt", "w") as file:
     for args in inputs:
         try:
-            said = ascii(_claim(*args))
+            said = ascii(_hackproof_claim(*args))
         except Exception:
             said = "?"
         file.write(said + "\\n")
@@ -191,7 +195,9 @@ def call_plain(
     that makes them plain runs beside the submission, which may patch it: all it can change is
     its own claim.
     """
-    return sandbox.call(f"{source}\n{MADE_PLAIN % function}", "_claim", inputs, limits=limits)
+    return sandbox.call(
+        f"{source}\n{MADE_PLAIN % function}", "_hackproof_claim", inputs, limits=limits
+    )
 
 
 def is_value(claim: Claim, expected: Any) -> bool:
