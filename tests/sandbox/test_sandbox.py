@@ -56,6 +56,7 @@ def test_a_program_runs_as_main(sandbox: Sandbox):
         ("pass", 0, ""),
         ("raise SystemExit", 0, ""),
         ("raise SystemExit(257)", 1, ""),
+        ("raise SystemExit(2**70)", 255, ""),
         ("raise SystemExit('why')", 1, "why\n"),
         ("import atexit; atexit.register(print, 'bye'); x", 1, "NameError"),
         ("f(", 1, "SyntaxError"),

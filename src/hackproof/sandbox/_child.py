@@ -85,6 +85,11 @@ def _answer(module: ModuleType, function: str, line: bytes) -> bytes:
         return _encoding.encode(("u", str(error)[:_LONGEST_ERROR]))
 
 
+def _exit_status(code: int) -> int:
+    """Return the status that Python ends with: one that fits no C long is 255."""
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
+
+
 def _describe(error: BaseException) -> str:
     """Return the type and the message, which a submission's class may refuse to give."""
     try:
@@ -125,7 +130,7 @@ class _ending:
                 with suppress(BaseException):
                     print(code, file=sys.stderr)
                 code = 1
-            _finish(int(code or 0) & 0xFF)
+            _finish(_exit_status(int(code or 0)))
         if isinstance(error, MemoryError):
             with suppress(BaseException):
                 os.write(self._claims, _protocol.OUT_OF_MEMORY)
@@ -143,7 +148,7 @@ def _finish(code: int) -> NoReturn:
             threading._shutdown()
         atexit._run_exitfuncs()
     except SystemExit as error:
-        code = int(error.code) & 0xFF if isinstance(error.code, int) else code
+        code = _exit_status(int(error.code)) if isinstance(error.code, int) else code
     except BaseException:
         code = code or 1
     finally:
