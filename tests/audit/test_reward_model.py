@@ -87,6 +87,58 @@ def test_best_of_n_is_the_mean_over_all_subsets():
         assert found_proxy[i, n] == pytest.approx(np.mean(proxy[i, best]))
 
 
+def test_samples_that_tie_share_the_chance():
+    """By hand: of every subset one of the best is taken, each as likely; rows' order is nothing."""
+    rng = np.random.default_rng(12)
+    proxy, truth = rng.integers(0, 3, (4, 6)).astype(float), rng.standard_normal((4, 6))
+    proxy[0] = 1.0
+    ns = [1, 2, 3, 6]
+    found_proxy, found_gold = _curves.best_of(proxy, truth, ns)
+    for i, n in itertools.product(range(4), range(len(ns))):
+        subsets = [list(s) for s in itertools.combinations(range(6), ns[n])]
+        by_hand = [truth[i, s][proxy[i, s] == proxy[i, s].max()].mean() for s in subsets]
+        assert found_gold[i, n] == pytest.approx(np.mean(by_hand))
+        assert found_proxy[i, n] == pytest.approx(np.mean([proxy[i, s].max() for s in subsets]))
+    assert found_gold[0] == pytest.approx(truth[0].mean())
+    other = rng.permutation(6)
+    assert (_curves.best_of(proxy[:, other], truth[:, other], ns)[1] == found_gold).all()
+
+
+def ensemble(rng, members, prompts=30, samples=8):
+    return [
+        {"item": i, "gold": (g := rng.standard_normal()),
+         **{f"proxy_{m + 1}": round(g + rng.standard_normal()) for m in range(members)}}
+        for i in range(prompts) for _ in range(samples)
+    ]  # fmt: skip
+
+
+def test_order_of_rows_does_not_matter_where_scores_tie(tmp_path):
+    rows = ensemble(np.random.default_rng(13), 3)
+    audits = [
+        reward_model(write(tmp_path, "t.csv", sorted(rows, key=lambda r: sign * r["gold"])),
+                     checks=["curve", "ensemble"])
+        for sign in (1, -1)
+    ]  # fmt: skip
+    for name in ("points", "ensemble"):
+        for one, two in zip(*(a.table(name).rows for a in audits), strict=True):
+            assert one == pytest.approx(two, abs=1e-9)
+
+
+def test_a_member_whose_scores_are_all_the_same_is_left_out_and_said(tmp_path):
+    rows = ensemble(np.random.default_rng(14), 2)
+    flat = [{**r, "proxy_3": 0.1} for r in rows]
+    two, three, one = (
+        reward_model(write(tmp_path, "t.csv", made), checks=["ensemble"])
+        for made in (rows, flat, [{**r, "proxy_2": 0.5} for r in flat])
+    )
+    assert three.table("ensemble").rows == two.table("ensemble").rows
+    assert three.checks[0].ran
+    assert "proxy_3" in three.checks[0].why
+    assert not two.checks[0].why
+    assert not one.checks[0].ran
+    assert "proxy_2, proxy_3" in one.checks[0].why
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 300))
 def test_sizes_and_kl(n):

@@ -240,7 +240,11 @@ def _start(curve: Curve) -> float:
 
 
 def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
-    """Return gold scores of the best of all samples by each proxy, by their mean and minimum."""
+    """Return gold scores of the best of all samples by each proxy, by their mean and minimum.
+
+    A member that gives every answer the same score has no spread to be put on a scale by; it is
+    left out, and said.
+    """
     import numpy as np
 
     from hackproof.experiment.statistics import mean_interval
@@ -250,7 +254,11 @@ def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
     members = {k: v for k, v in samples.proxies.items() if k != "proxy"}
     if len(members) < 2:
         return [], "there are not two proxies, proxy_1 and proxy_2"
-    stack = np.stack(list(members.values()))
+    flat = [k for k, v in members.items() if v.max() == v.min()]
+    said = f"left out, as all their scores are the same: {', '.join(flat)}" if flat else ""
+    if len(members) - len(flat) < 2:
+        return [], f"there are not two proxies whose scores differ; {said}"
+    stack = np.stack([v for k, v in members.items() if k not in flat])
     centred = (stack - stack.mean((1, 2), keepdims=True)) / stack.std((1, 2), keepdims=True)
     ways = {"one proxy (mean of members)": None, "mean": centred.mean(0), "minimum": centred.min(0)}
     rows = []
@@ -263,17 +271,26 @@ def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
             gold = _top(score, samples.gold)
         i = mean_interval(gold.tolist())
         g = mean_interval((gold - base).tolist())
-        rows.append({"chosen_by": name, "prompts": i.n, "gold": i.estimate, "gold_low": i.low,
-                     "gold_high": i.high, "gain": g.estimate if score is not None else None,
-                     "gain_low": g.low if score is not None else None,
-                     "gain_high": g.high if score is not None else None})  # fmt: skip
-    return rows, ""
+        rows.append({"chosen_by": name, "members": len(stack), "prompts": i.n, "gold": i.estimate,
+                     "gold_low": _known(i.low), "gold_high": _known(i.high),
+                     "gain": g.estimate if score is not None else None,
+                     "gain_low": _known(g.low) if score is not None else None,
+                     "gain_high": _known(g.high) if score is not None else None})  # fmt: skip
+    return rows, said
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _top(score: Any, gold: Any) -> Any:
+    """Return, by prompt, the gold score of the sample that scores highest; the mean over ties."""
     import numpy as np
 
-    return np.take_along_axis(gold, score.argmax(1)[:, None], 1)[:, 0]
+    # Members' scores are on one scale of unit spread; sums of the same in another order may differ
+    # in the last place.
+    ties = score >= score.max(1, keepdims=True) - 1e-12
+    return np.where(ties, gold, 0.0).sum(1) / ties.sum(1)
 
 
 def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Finding], str]:

@@ -155,7 +155,8 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
     """Return, by prompt and n, the expected proxy and gold score of the best of n by the proxy.
 
     Exact over all subsets of the samples (no resampling): of N samples in order of the proxy, the
-    k-th is the best of n with probability C(k-1, n-1) / C(N, n). Ties are broken by order.
+    k-th is the best of n with probability C(k-1, n-1) / C(N, n). Of samples with the same proxy
+    score each is as likely to be taken, so the order of rows says nothing.
 
     Args:
         proxy: Scores, (prompts, samples).
@@ -165,9 +166,9 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
     import numpy as np
     from scipy.special import gammaln
 
-    order = np.argsort(proxy, axis=1, kind="stable")
+    order = np.lexsort((gold, proxy), axis=1)
     sorted_proxy = np.take_along_axis(proxy, order, 1)
-    sorted_gold = np.take_along_axis(gold, order, 1)
+    sorted_gold = _shared(sorted_proxy, np.take_along_axis(gold, order, 1))
     total = proxy.shape[1]
     k = np.arange(1, total + 1)
     columns = []
@@ -179,3 +180,20 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
         columns.append(chance)
     weights = np.array(columns).T
     return sorted_proxy @ weights, sorted_gold @ weights
+
+
+def _shared(proxy: Any, gold: Any) -> Any:
+    """Return the gold scores, each the mean over the samples of its prompt that tie by the proxy.
+
+    Args:
+        proxy: Scores in order, (prompts, samples).
+        gold: Scores in the same order.
+    """
+    import numpy as np
+
+    starts = np.ones(proxy.shape, dtype=bool)
+    starts[:, 1:] = proxy[:, 1:] != proxy[:, :-1]
+    at = np.flatnonzero(starts.ravel())
+    count = np.diff([*at, proxy.size])
+    mean = np.add.reduceat(gold.ravel(), at) / count
+    return np.repeat(mean, count).reshape(gold.shape)
