@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hackproof.audit import reward_model
-from hackproof.audit._reward_model import _curves
+from hackproof.audit._reward_model import _audit, _curves
 from hackproof.audit._reward_model._audit import sizes
 from hackproof.errors import InputError
 
@@ -209,6 +209,29 @@ def test_given_rewrites(tmp_path):
     audit = reward_model(write(tmp_path, "t.csv", rows), checks=["rewrites"])
     assert len(audit.findings) == 1
     assert "(cheerful)" in audit.findings[0].claim
+
+
+@pytest.mark.parametrize("answers", [2, 3, 5])
+def test_few_answers_that_no_rewrite_moves_are_seldom_surely_moved(answers):
+    """Of 1,000 tests at 5%, 70 or more are below it with probability .004."""
+    moved = np.random.default_rng(answers).standard_normal((1_000, answers))
+    assert sum(_audit._p_moved(m) <= 0.05 for m in moved) < 70
+    assert _audit._p_moved(np.ones(answers)) == 2.0 ** (1 - answers)
+    assert _audit._p_moved(np.zeros(answers)) == 1
+
+
+def test_one_answer_tells_nothing_of_a_rewrite(tmp_path):
+    rows = [{"score": 0.0, "score_rewritten": 5.0, "rewrite": "a"}]
+    rows += [{"score": k / 9, "score_rewritten": k / 9 + 5, "rewrite": "b"} for k in range(9)]
+    one = reward_model(write(tmp_path, "t.csv", rows[:1]), checks=["rewrites"])
+    assert not one.findings
+    assert not one.checks[0].ran
+    assert "one answer" in one.checks[0].why
+    both = reward_model(write(tmp_path, "t.csv", rows), checks=["rewrites"])
+    assert [f.claim[:22] for f in both.findings] == ["Rewriting in style (b)"]
+    assert both.checks[0].ran
+    assert both.checks[0].why.endswith(": a")
+    assert both.table("rewrites").rows[0]["points_low"] is None
 
 
 BAD = {

@@ -134,7 +134,7 @@ def _audit(found: Loaded, target: str, first: float, checks: Sequence[str], seed
         tables.append(Table("rewrites", "Changes of style that should not move the score",
                             tuple(rows)))  # fmt: skip
         findings += more
-        ran.append(Check("rewrites", bool(rows), why))
+        ran.append(Check("rewrites", any(r["p_value"] is not None for r in rows), why))
     facts: dict[str, Any] = {"rows": found.rows}
     if found.notes:
         facts["read as"] = "; ".join(found.notes)
@@ -302,17 +302,19 @@ def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Fi
     frame = found.rewrites
     spread = float(frame["score"].std())
     rows: list[dict[str, Any]] = []
-    for name, part in frame.groupby("rewrite", sort=False):
+    for name, part in frame.groupby("rewrite", sort=False, observed=True):
         moved = (part["score_rewritten"] - part["score"]).to_numpy()
         i = mean_interval(moved.tolist())
-        se = moved.std(ddof=1) / math.sqrt(len(moved)) if len(moved) > 1 else math.nan
-        p = math.erfc(abs(i.estimate) / se / math.sqrt(2)) if se > 0 else float(i.estimate == 0)
         share = i.estimate / spread if spread > 0 else None
         row = {"rewrite": str(name) or "all", "answers": len(moved), "points": i.estimate}
-        row |= {"points_low": i.low, "points_high": i.high, "spreads": share, "p_value": p}
+        row |= {"points_low": _known(i.low), "points_high": _known(i.high), "spreads": share,
+                "p_value": _p_moved(moved), "p_adjusted": None}  # fmt: skip
         rows.append(row)
-    for row, q in zip(rows, adjusted([r["p_value"] for r in rows]), strict=True):
+    tested = [r for r in rows if r["p_value"] is not None]
+    for row, q in zip(tested, adjusted([r["p_value"] for r in tested]), strict=True):
         row["p_adjusted"] = q
+    alone = [r["rewrite"] for r in rows if r["p_value"] is None]
+    why = f"one answer, from which nothing can be told: {', '.join(alone)}" if alone else ""
     findings = [
         Finding(
             "reward-model-style", target,
@@ -324,7 +326,24 @@ def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Fi
             "Train on pairs that differ in this and are equal else, or regress it out.",
             cause="few dimensions dominate",
         )
-        for r in rows
+        for r in tested
         if r["p_adjusted"] <= 0.05 and r["spreads"] is not None and abs(r["spreads"]) >= 0.1
     ]  # fmt: skip
-    return rows, findings, ""
+    return rows, findings, why
+
+
+def _p_moved(moved: Any) -> float | None:
+    """Return the two-sided p-value of a mean change of nought, by Student's t; None of one answer.
+
+    Where all answers move by the same, there is no spread for a t: then it is the chance that as
+    many changes that go either way alike go one way.
+    """
+    from scipy.special import stdtr
+
+    n = len(moved)
+    if n < 2:
+        return None
+    mean, se = float(moved.mean()), float(moved.std(ddof=1)) / math.sqrt(n)
+    if se <= 1e-9 * abs(mean):
+        return 2.0 ** (1 - n) if mean else 1.0
+    return 2 * float(stdtr(n - 1, -abs(mean) / se))
