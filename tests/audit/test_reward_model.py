@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hackproof.audit import reward_model
-from hackproof.audit._reward_model import _curves
+from hackproof.audit._reward_model import _audit, _curves
 from hackproof.audit._reward_model._audit import sizes
+from hackproof.audit._reward_model._read import Loaded, Samples
 from hackproof.errors import InputError
 
 
@@ -87,6 +88,58 @@ def test_best_of_n_is_the_mean_over_all_subsets():
         assert found_proxy[i, n] == pytest.approx(np.mean(proxy[i, best]))
 
 
+def test_samples_that_tie_share_the_chance():
+    """By hand: of every subset one of the best is taken, each as likely; rows' order is nothing."""
+    rng = np.random.default_rng(12)
+    proxy, truth = rng.integers(0, 3, (4, 6)).astype(float), rng.standard_normal((4, 6))
+    proxy[0] = 1.0
+    ns = [1, 2, 3, 6]
+    found_proxy, found_gold = _curves.best_of(proxy, truth, ns)
+    for i, n in itertools.product(range(4), range(len(ns))):
+        subsets = [list(s) for s in itertools.combinations(range(6), ns[n])]
+        by_hand = [truth[i, s][proxy[i, s] == proxy[i, s].max()].mean() for s in subsets]
+        assert found_gold[i, n] == pytest.approx(np.mean(by_hand))
+        assert found_proxy[i, n] == pytest.approx(np.mean([proxy[i, s].max() for s in subsets]))
+    assert found_gold[0] == pytest.approx(truth[0].mean())
+    other = rng.permutation(6)
+    assert (_curves.best_of(proxy[:, other], truth[:, other], ns)[1] == found_gold).all()
+
+
+def ensemble(rng, members, prompts=30, samples=8):
+    return [
+        {"item": i, "gold": (g := rng.standard_normal()),
+         **{f"proxy_{m + 1}": round(g + rng.standard_normal()) for m in range(members)}}
+        for i in range(prompts) for _ in range(samples)
+    ]  # fmt: skip
+
+
+def test_order_of_rows_does_not_matter_where_scores_tie(tmp_path):
+    rows = ensemble(np.random.default_rng(13), 3)
+    audits = [
+        reward_model(write(tmp_path, "t.csv", sorted(rows, key=lambda r: sign * r["gold"])),
+                     checks=["curve", "ensemble"])
+        for sign in (1, -1)
+    ]  # fmt: skip
+    for name in ("points", "ensemble"):
+        for one, two in zip(*(a.table(name).rows for a in audits), strict=True):
+            assert one == pytest.approx(two, abs=1e-9)
+
+
+def test_a_member_whose_scores_are_all_the_same_is_left_out_and_said(tmp_path):
+    rows = ensemble(np.random.default_rng(14), 2)
+    flat = [{**r, "proxy_3": 0.1} for r in rows]
+    two, three, one = (
+        reward_model(write(tmp_path, "t.csv", made), checks=["ensemble"])
+        for made in (rows, flat, [{**r, "proxy_2": 0.5} for r in flat])
+    )
+    assert three.table("ensemble").rows == two.table("ensemble").rows
+    assert three.checks[0].ran
+    assert "proxy_3" in three.checks[0].why
+    assert not two.checks[0].why
+    assert not one.checks[0].ran
+    assert "proxy_2, proxy_3" in one.checks[0].why
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 300))
 def test_sizes_and_kl(n):
@@ -159,6 +212,29 @@ def test_given_rewrites(tmp_path):
     assert "(cheerful)" in audit.findings[0].claim
 
 
+@pytest.mark.parametrize("answers", [2, 3, 5])
+def test_few_answers_that_no_rewrite_moves_are_seldom_surely_moved(answers):
+    """Of 1,000 tests at 5%, 70 or more are below it with probability .004."""
+    moved = np.random.default_rng(answers).standard_normal((1_000, answers))
+    assert sum((_audit._p_moved(m) or 0.0) <= 0.05 for m in moved) < 70
+    assert _audit._p_moved(np.ones(answers)) == 2.0 ** (1 - answers)
+    assert _audit._p_moved(np.zeros(answers)) == 1
+
+
+def test_one_answer_tells_nothing_of_a_rewrite(tmp_path):
+    rows = [{"score": 0.0, "score_rewritten": 5.0, "rewrite": "a"}]
+    rows += [{"score": k / 9, "score_rewritten": k / 9 + 5, "rewrite": "b"} for k in range(9)]
+    one = reward_model(write(tmp_path, "t.csv", rows[:1]), checks=["rewrites"])
+    assert not one.findings
+    assert not one.checks[0].ran
+    assert "one answer" in one.checks[0].why
+    both = reward_model(write(tmp_path, "t.csv", rows), checks=["rewrites"])
+    assert [f.claim[:22] for f in both.findings] == ["Rewriting in style (b)"]
+    assert both.checks[0].ran
+    assert both.checks[0].why.endswith(": a")
+    assert both.table("rewrites").rows[0]["points_low"] is None
+
+
 BAD = {
     "no gold": ("item,proxy\n1,1\n", "no gold score"),
     "no proxy": ("item,gold\n1,1\n", "no proxy score"),
@@ -166,8 +242,11 @@ BAD = {
     "below": ("kl,gold\n-1,1\n", "must not be below 0"),
     "n": ("n,gold\n0,1\n", "must not be below 1"),
     "form": ("kl,gold,form\n1,1,sft\n", "unknown form"),
-    "one sample": ("item,proxy,gold\n1,1,1\n2,1,1\n", "one sample per prompt"),
-    "no number": ("item,proxy,gold\n1,x,1\n", "no row has a gold"),
+    "one sample": ("item,proxy,gold\n1,1,1\n2,1,1\n", "one sample per prompt.* item=COLUMN"),
+    "no number": ("item,proxy,gold\n1,x,1\n", "no row has a finite proxy"),
+    "no gold score": ("d,gold\n1,\n2,\n", "no row has a finite gold"),
+    "no item's name": ("item,proxy,gold\n,1,1\n,2,2\n", "no row has an item"),
+    "too large": ("d,gold\n1,1e200\n2,1\n", "too large"),
 }
 
 
@@ -180,6 +259,119 @@ def test_bad_tables_are_named(tmp_path, case):
     for bad in ({"first": 0}, {"form": "x"}, {"checks": ["x"]}):
         with pytest.raises(InputError):
             reward_model(write(tmp_path, "u.csv", [{"kl": 1, "gold": 1}]), **bad)
+
+
+def lines(folder, rows):
+    path = folder / "t.jsonl"
+    path.write_text("".join(f"{json.dumps(r)}\n" for r in rows))
+    return path
+
+
+def test_entries_that_are_no_numbers_or_names(tmp_path):
+    rows = [{"item": i, "gold": float(k), "proxy": float(k)} for i in (1, "a") for k in range(8)]
+    huge = [*rows, {"item": 1, "gold": 10**400, "proxy": 1.0}]
+    audit = reward_model(lines(tmp_path, huge), checks=["curve"])
+    assert audit.dropped == {"rows without a finite gold or proxy": 1}
+    assert gold(audit)["runs"] == 2
+    with pytest.raises(InputError, match="item holds"):
+        reward_model(lines(tmp_path, [*rows, {**rows[0], "item": [1]}]))
+
+
+def test_rows_that_lack_a_name_are_counted(tmp_path):
+    """Items, seeds, rewrites; a column without any entry is as good as none."""
+    rows = ensemble(np.random.default_rng(15), 2)
+    blank = [*rows, *({**r, "item": None} for r in rows[:5])]
+    one, two = (reward_model(write(tmp_path, "t.csv", r), checks=["ensemble"])
+                for r in (rows, blank))  # fmt: skip
+    assert one.table("ensemble").rows == two.table("ensemble").rows
+    assert two.dropped == {"rows without an item": 5}
+
+    rows = curve(np.random.default_rng(16), "rl", 1.0, 0.5, runs=1)
+    none = [{**r, "seed": None} for r in rows]
+    some = reward_model(write(tmp_path, "t.csv", [*rows, *none[:3]]), checks=["curve"])
+    assert some.dropped == {"rows without a seed": 3}
+    all_blank = reward_model(write(tmp_path, "t.csv", none), checks=["curve"])
+    assert not all_blank.dropped
+    assert gold(all_blank) == gold(some)
+
+    rows = [{"score": s, "score_rewritten": s * s, "rewrite": w}
+            for s in range(9) for w in ("a", None)]  # fmt: skip
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["rewrites"])
+    assert audit.dropped == {"rows without a rewrite": 9}
+    audit = reward_model(write(tmp_path, "t.csv", rows[1::2]), checks=["rewrites"])
+    assert [(r["rewrite"], r["answers"]) for r in audit.table("rewrites").rows] == [("all", 9)]
+
+
+def test_rows_without_an_answer_are_not_scored(tmp_path):
+    rows = [{"item": i, "answer": f"{'word ' * k}.", "gold": k} for i in range(4) for k in range(8)]
+    path = lines(tmp_path, [*rows, {**rows[0], "answer": None}, {**rows[0], "answer": " "}])
+    audit = reward_model(path, proxy=lambda texts: [float(len(t)) for t in texts])
+    assert audit.dropped == {"rows without an answer": 2}
+    assert audit.facts["rows"] == 34
+    with pytest.raises(InputError, match="3 scores were made"):
+        reward_model(path, proxy=lambda texts: [1.0] * 3)
+    with pytest.raises(InputError, match="answer holds"):
+        reward_model(lines(tmp_path, [{**rows[0], "answer": ["x"]}]), proxy=len)
+
+
+def test_samples_go_by_prompt_where_no_item_comes_twice(tmp_path):
+    rows = [{"id": 8 * i + k, "prompt": f"p{i}", "gold": k, "proxy": k} for i in range(5)
+            for k in range(8)]  # fmt: skip
+    audit = reward_model(write(tmp_path, "t.csv", rows), checks=["curve"])
+    assert "8 samples of 5 prompts; by prompt" in audit.facts["read as"]
+
+
+@pytest.mark.parametrize("names", [("gold", "score_a"), ("score_a", "gold")])
+def test_a_named_column_goes_before_one_of_that_name(tmp_path, names):
+    """Whatever the columns' order; d so named goes before kl."""
+    rows = curve(np.random.default_rng(17), "rl", 1.0, 0.5, runs=1)
+    plain = gold(reward_model(write(tmp_path, "t.csv", rows), checks=["curve"]))
+    mixed = [{n: r["gold"] if n == "score_a" else 7.0 for n in names}
+             | {"kl": 5.0, "far": r["d"], "form": "rl"} for r in rows]  # fmt: skip
+    audit = reward_model(write(tmp_path, "t.csv", mixed), checks=["curve"],
+                         columns={"gold": "score_a", "d": "far"})  # fmt: skip
+    assert gold(audit) == plain
+
+
+def test_two_or_three_runs_are_not_as_many_runs_as_points():
+    """Runs that differ: of 300 curves 95% of intervals hold; 275 or fewer: probability .01."""
+    d = np.linspace(0, 4, 15)
+    for runs in (2, 3):
+        held = np.zeros(3)
+        for k in range(300):
+            rng = np.random.default_rng([k, runs])
+            alpha, beta = 1.2 + 0.1 * rng.standard_normal(runs), 0.25 + rng.normal(0, 0.03, runs)
+            score = d * (alpha[:, None] - np.outer(beta, d)) + rng.normal(0, 0.05, (runs, 15))
+            made = _curves.fit(_curves.Curve("best-of-n", np.tile(d, runs), score.ravel(),
+                                             np.repeat(np.arange(runs), 15)), k)  # fmt: skip
+            truth = (made.alpha, 1.2), (made.beta, 0.25), (made.peak_d, 2.4)
+            held += [low <= value <= high for (_, low, high), value in truth]
+        assert (held > 275).all(), held
+
+
+def test_two_prompts_of_a_proxy_that_knows_nothing_raise_few_findings():
+    """Of 300 audits; a rate of .05 gives 24 or more with probability .015."""
+    alarms = 0
+    for k in range(300):
+        proxy, truth = np.random.default_rng(k).standard_normal((2, 2, 64))
+        found = Loaded(samples=Samples(truth, {"proxy": proxy}, 2))
+        alarms += bool(_audit._curves(found, "", 1.0, 0)[2])
+    assert alarms < 24
+
+
+def test_what_cannot_be_fitted_is_said(tmp_path):
+    one = [{"item": 0, "gold": k % 5, "proxy": k} for k in range(16)]
+    flat = [{"item": i, "gold": (k + i) % 5 / 7, "proxy": 1} for i in range(6) for k in range(16)]
+    same = [{"d": k, "gold": 1.0} for k in range(9)]
+    short = [{"d": k, "gold": k % 3, "seed": k // 7} for k in range(9)]
+    cases = ((one, "one prompt"), (flat, "gold: the score is the same"),
+             (same, "the score is the same"), (short, "four distances of its own"))  # fmt: skip
+    for rows, said in cases:
+        audit = reward_model(write(tmp_path, "t.csv", rows), checks=["curve"])
+        assert not audit.findings
+        assert not audit.checks[0].ran
+        assert said in audit.checks[0].why
+        assert audit.table("points").rows
 
 
 def test_too_few_distances_are_said(tmp_path):

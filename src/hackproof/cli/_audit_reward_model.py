@@ -28,7 +28,7 @@ class RewardModelOptions(Output):
     gold: str | None = None
     """The same for the gold score."""
     first: float = 1.0
-    """Share of the range of d, from its beginning, that curves are fitted on."""
+    """Curves are fitted on points with a d of at most this share of the largest."""
     seed: int = 0
     """Of draws."""
     checks: tuple[str, ...] = ()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hackproof.audit._finding import Check, Finding
 from hackproof.audit._report import Audit, Table
-from hackproof.audit._reward_model._curves import Curve, Fit, best_of, bon_kl, fit
-from hackproof.audit._reward_model._read import Loaded, Samples, load, read
+from hackproof.audit._reward_model._curves import Curve, Fit, best_of, bon_kl, fit, unfit
+from hackproof.audit._reward_model._read import Loaded, Samples, given, known, load, read
 from hackproof.errors import InputError, unknown
 
 GAO = "Gao, Schulman and Hilton 2022, https://arxiv.org/abs/2210.10760"
@@ -47,7 +47,7 @@ def reward_model(
         proxy: A Hugging Face sequence classifier, or a function of texts to scores, that scores the
             columns prompt and answer of a table of samples in place of a column.
         gold: The same.
-        first: Share of the range of d, from its beginning, that the curve is fitted on; less than 1
+        first: Only points with a d of at most this share of the largest are fitted; less than 1
             shows what would have been foretold.
         checks: Which of `CHECKS`.
         seed: Of draws.
@@ -64,30 +64,49 @@ def reward_model(
             raise unknown("check", check, CHECKS)
     if not 0 < first <= 1:
         raise InputError(f"--first is {first}; it must lie in (0, 1].")
-    frame = None
-    if proxy is not None or gold is not None:
-        frame = read(table, columns)
-        for name, model in (("proxy", proxy), ("gold", gold)):
-            if model is not None:
-                frame = frame.assign(**{name: _scores(table, frame, model)})
+    if proxy is None and gold is None:
+        return _audit(load(table, columns, form), str(table), first, checks, seed)
+    whole = read(table, columns)
+    unread: dict[str, int] = {}
+    frame = _answered(table, whole, unread)
+    for name, model in (("proxy", proxy), ("gold", gold)):
+        if model is not None:
+            frame = frame.assign(**{name: _scores(table, frame, model)})
     found = load(table, columns, form, frame)
-    if proxy is not None and found.rewrites is None and frame is not None:
-        found = replace(found, rewrites=_rewritten(frame, proxy))
+    if proxy is not None and found.rewrites is None:
+        found = replace(found, rewrites=_rewritten(table, frame, proxy, unread))
+    found = replace(found, rows=len(whole), dropped={**unread, **found.dropped})
     return _audit(found, str(table), first, checks, seed)
+
+
+def _answered(table: Any, frame: Any, dropped: dict[str, int]) -> Any:
+    """Return the rows that have an answer, and a prompt where there are prompts; as texts."""
+    if "answer" not in frame:
+        raise InputError(f"{table} has no column answer to score.")
+    frame = given(frame, "answer", table, dropped, "an answer")
+    if "answer" not in frame:
+        raise InputError(f"{table}: no row has an answer to score.")
+    frame = given(frame, "prompt", table, dropped)
+    texts = [n for n in ("prompt", "answer") if n in frame]
+    return frame.assign(**{n: [str(v) for v in frame[n]] for n in texts})
+
+
+def _texts(frame: Any, rewrite: Callable[[str], str] = str) -> list[str]:
+    prompts = frame["prompt"] if "prompt" in frame else [""] * len(frame)
+    return [f"{p}\n\n{rewrite(a)}".strip() for p, a in zip(prompts, frame["answer"], strict=True)]
 
 
 def _scores(table: Any, frame: Any, model: Any) -> Any:
     from hackproof.audit._preferences._models import reward_model as classifier
 
-    if "answer" not in frame:
-        raise InputError(f"{table} has no column answer to score.")
     score = classifier(model) if isinstance(model, str) else model
-    prompts = frame["prompt"] if "prompt" in frame else [""] * len(frame)
-    texts = [f"{p}\n\n{a}".strip() for p, a in zip(prompts, frame["answer"], strict=True)]
-    return list(score(texts))
+    scores = list(score(_texts(frame)))
+    if len(scores) != len(frame):
+        raise InputError(f"{table}: of {len(frame):,} answers {len(scores):,} scores were made.")
+    return scores
 
 
-def _rewritten(frame: Any, model: Any) -> Any:
+def _rewritten(table: Any, frame: Any, model: Any, dropped: dict[str, int]) -> Any:
     """Return the scores of some answers, and of the same answers rewritten in style."""
     import pandas as pd
 
@@ -96,16 +115,16 @@ def _rewritten(frame: Any, model: Any) -> Any:
 
     score = classifier(model) if isinstance(model, str) else model
     some = frame.iloc[:: max(1, len(frame) // REWRITTEN)].head(REWRITTEN)
-    prompts = some["prompt"] if "prompt" in some else [""] * len(some)
     parts = []
     for name, rewrite in REWRITES.items():
-        texts = [f"{p}\n\n{rewrite(a)}".strip()
-                 for p, a in zip(prompts, some["answer"], strict=True)]  # fmt: skip
         parts.append(pd.DataFrame({
-            "score": some["proxy"].to_numpy(dtype=float), "score_rewritten": list(score(texts)),
-            "rewrite": name,
+            "score": some["proxy"].to_numpy(),
+            "score_rewritten": list(score(_texts(some, rewrite))), "rewrite": name,
         }))  # fmt: skip
-    return pd.concat(parts)
+    lost: dict[str, int] = {}
+    made = known(pd.concat(parts), ["score", "score_rewritten"], table, lost)
+    dropped |= {f"rewritten answers, {why}": n for why, n in lost.items()}
+    return made
 
 
 def _audit(found: Loaded, target: str, first: float, checks: Sequence[str], seed: int) -> Audit:
@@ -117,7 +136,9 @@ def _audit(found: Loaded, target: str, first: float, checks: Sequence[str], seed
         tables += [
             Table("curves", "Over-optimisation: fitted curves", tuple(rows),
                   "gold = c + alpha d - beta d^2 under best-of-n, c + alpha d - beta d ln d under "
-                  "RL; d is the root of the KL. stop kl: where the gold score is highest.",
+                  "RL; d is the root of the KL. stop kl: where the gold score is highest. "
+                  "Intervals are of runs or prompts; of one run, they take its points for "
+                  "independent.",
                   ("form", "score", "points", "runs", "alpha", "beta", "peak_d", "stop_kl",
                    "peak_score")),
             Table("points", "Scores along the way", tuple(points)),
@@ -134,7 +155,7 @@ def _audit(found: Loaded, target: str, first: float, checks: Sequence[str], seed
         tables.append(Table("rewrites", "Changes of style that should not move the score",
                             tuple(rows)))  # fmt: skip
         findings += more
-        ran.append(Check("rewrites", bool(rows), why))
+        ran.append(Check("rewrites", any(r["p_value"] is not None for r in rows), why))
     facts: dict[str, Any] = {"rows": found.rows}
     if found.notes:
         facts["read as"] = "; ".join(found.notes)
@@ -186,17 +207,17 @@ def _curves(
     for form, what, curve in curves:
         reach = float(curve.d.max())
         used = curve.d <= first * reach + 1e-12
-        if len(np.unique(curve.d[used])) < 4:
-            why.append(f"{form}, {what}: fewer than four distances")
-            continue
-        part = Curve(form, curve.d[used], curve.score[used], curve.cluster[used])
-        made = fit(part, seed)
-        rows.append(_row(form, what, made, reach))
         for d in np.unique(curve.d):
             here = curve.d == d
             mean = float(curve.score[here].mean())
             points.append({"form": form, "score": what, "d": float(d), "kl": float(d**2),
                            "mean": mean, "runs": int(here.sum())})  # fmt: skip
+        part = Curve(form, curve.d[used], curve.score[used], curve.cluster[used])
+        if said := unfit(part, found.samples is not None):
+            why.append(f"{form}, {what}: {said}")
+            continue
+        made = fit(part, seed)
+        rows.append(_row(form, what, made, reach))
         if what == "gold" and made.beta[1] > 0 and made.peak_d[2] < reach:
             findings.append(_over(target, form, made, curve))
     return rows, points, findings, "; ".join(why)
@@ -240,7 +261,11 @@ def _start(curve: Curve) -> float:
 
 
 def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
-    """Return gold scores of the best of all samples by each proxy, by their mean and minimum."""
+    """Return gold scores of the best of all samples by each proxy, by their mean and minimum.
+
+    A member that gives every answer the same score has no spread to be put on a scale by; it is
+    left out, and said.
+    """
     import numpy as np
 
     from hackproof.experiment.statistics import mean_interval
@@ -250,7 +275,11 @@ def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
     members = {k: v for k, v in samples.proxies.items() if k != "proxy"}
     if len(members) < 2:
         return [], "there are not two proxies, proxy_1 and proxy_2"
-    stack = np.stack(list(members.values()))
+    flat = [k for k, v in members.items() if v.max() == v.min()]
+    said = f"left out, as all their scores are the same: {', '.join(flat)}" if flat else ""
+    if len(members) - len(flat) < 2:
+        return [], f"there are not two proxies whose scores differ; {said}"
+    stack = np.stack([v for k, v in members.items() if k not in flat])
     centred = (stack - stack.mean((1, 2), keepdims=True)) / stack.std((1, 2), keepdims=True)
     ways = {"one proxy (mean of members)": None, "mean": centred.mean(0), "minimum": centred.min(0)}
     rows = []
@@ -263,17 +292,26 @@ def _ensemble(samples: Samples | None) -> tuple[list[dict[str, Any]], str]:
             gold = _top(score, samples.gold)
         i = mean_interval(gold.tolist())
         g = mean_interval((gold - base).tolist())
-        rows.append({"chosen_by": name, "prompts": i.n, "gold": i.estimate, "gold_low": i.low,
-                     "gold_high": i.high, "gain": g.estimate if score is not None else None,
-                     "gain_low": g.low if score is not None else None,
-                     "gain_high": g.high if score is not None else None})  # fmt: skip
-    return rows, ""
+        rows.append({"chosen_by": name, "members": len(stack), "prompts": i.n, "gold": i.estimate,
+                     "gold_low": _finite(i.low), "gold_high": _finite(i.high),
+                     "gain": g.estimate if score is not None else None,
+                     "gain_low": _finite(g.low) if score is not None else None,
+                     "gain_high": _finite(g.high) if score is not None else None})  # fmt: skip
+    return rows, said
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _top(score: Any, gold: Any) -> Any:
+    """Return, by prompt, the gold score of the sample that scores highest; the mean over ties."""
     import numpy as np
 
-    return np.take_along_axis(gold, score.argmax(1)[:, None], 1)[:, 0]
+    # Members' scores are on one scale of unit spread; sums of the same in another order may differ
+    # in the last place.
+    ties = score >= score.max(1, keepdims=True) - 1e-12
+    return np.where(ties, gold, 0.0).sum(1) / ties.sum(1)
 
 
 def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Finding], str]:
@@ -285,17 +323,19 @@ def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Fi
     frame = found.rewrites
     spread = float(frame["score"].std())
     rows: list[dict[str, Any]] = []
-    for name, part in frame.groupby("rewrite", sort=False):
+    for name, part in frame.groupby("rewrite", sort=False, observed=True):
         moved = (part["score_rewritten"] - part["score"]).to_numpy()
         i = mean_interval(moved.tolist())
-        se = moved.std(ddof=1) / math.sqrt(len(moved)) if len(moved) > 1 else math.nan
-        p = math.erfc(abs(i.estimate) / se / math.sqrt(2)) if se > 0 else float(i.estimate == 0)
         share = i.estimate / spread if spread > 0 else None
         row = {"rewrite": str(name) or "all", "answers": len(moved), "points": i.estimate}
-        row |= {"points_low": i.low, "points_high": i.high, "spreads": share, "p_value": p}
+        row |= {"points_low": _finite(i.low), "points_high": _finite(i.high), "spreads": share,
+                "p_value": _p_moved(moved), "p_adjusted": None}  # fmt: skip
         rows.append(row)
-    for row, q in zip(rows, adjusted([r["p_value"] for r in rows]), strict=True):
+    tested = [r for r in rows if r["p_value"] is not None]
+    for row, q in zip(tested, adjusted([r["p_value"] for r in tested]), strict=True):
         row["p_adjusted"] = q
+    alone = [r["rewrite"] for r in rows if r["p_value"] is None]
+    why = f"one answer, from which nothing can be told: {', '.join(alone)}" if alone else ""
     findings = [
         Finding(
             "reward-model-style", target,
@@ -307,7 +347,24 @@ def _rewrites(found: Loaded, target: str) -> tuple[list[dict[str, Any]], list[Fi
             "Train on pairs that differ in this and are equal else, or regress it out.",
             cause="few dimensions dominate",
         )
-        for r in rows
+        for r in tested
         if r["p_adjusted"] <= 0.05 and r["spreads"] is not None and abs(r["spreads"]) >= 0.1
     ]  # fmt: skip
-    return rows, findings, ""
+    return rows, findings, why
+
+
+def _p_moved(moved: Any) -> float | None:
+    """Return the two-sided p-value of a mean change of nought, by Student's t; None of one answer.
+
+    Where all answers move by the same, there is no spread for a t: then it is the chance that as
+    many changes that go either way alike go one way.
+    """
+    from scipy.special import stdtr
+
+    n = len(moved)
+    if n < 2:
+        return None
+    mean, se = float(moved.mean()), float(moved.std(ddof=1)) / math.sqrt(n)
+    if se <= 1e-9 * abs(mean):
+        return 2.0 ** (1 - n) if mean else 1.0
+    return 2 * float(stdtr(n - 1, -abs(mean) / se))

@@ -95,8 +95,10 @@ def peak(form: str, alpha: Any, beta: Any) -> tuple[Any, Any]:
 def fit(curve: Curve, seed: int = 0) -> Fit:
     """Fit a curve's form by weighted least squares, with an intercept.
 
-    With four clusters or more the covariance is that of clusters drawn anew; else that of
-    independent residuals. Intervals are of t draws around the fit, and the peak's are those of the
+    With four clusters or more the covariance is that of clusters drawn anew, with two or three that
+    of clusters around the fit (where all have the same distances: of their own coefficients), with
+    as few degrees of freedom. Of one cluster it is that of residuals, which takes its points for
+    independent. Intervals are of t draws around the fit, and the peak's are those of the
     peaks of the draws.
     """
     import numpy as np
@@ -114,14 +116,19 @@ def fit(curve: Curve, seed: int = 0) -> Fit:
             rows = np.concatenate([where[i] for i in rng.integers(len(names), size=len(names))])
             draws.append(_solve(x[rows], curve.score[rows], w[rows]))
         cov = np.cov(np.array(draws).T) * len(names) / (len(names) - 1)
+        root = _root(cov)
+    elif len(names) > 1:
+        freedom = len(names) - 1
+        root = _pulls(x, curve.score - x @ beta, w, curve.cluster)
+        cov = root @ root.T
     else:
         freedom = max(len(x) - 3, 1)
         residual = curve.score - x @ beta
         sigma = float((w * residual**2).sum() / freedom)
         cov = sigma * np.linalg.pinv((x.T * w) @ x)
-    root = np.linalg.cholesky(cov + 1e-18 * np.eye(3) * max(np.trace(cov), 1e-12))
+        root = _root(cov)
     heavy = np.sqrt(freedom / rng.chisquare(freedom, DRAWS))
-    draws = beta[:, None] + root @ (rng.standard_normal((3, DRAWS)) * heavy)
+    draws = beta[:, None] + root @ (rng.standard_normal((root.shape[1], DRAWS)) * heavy)
     from scipy.special import stdtrit
 
     t = float(stdtrit(freedom, 0.975))
@@ -134,6 +141,57 @@ def fit(curve: Curve, seed: int = 0) -> Fit:
         (float(beta[2]), float(beta[2] - t * se[2]), float(beta[2] + t * se[2])),
         (float(best), *_ends(d)), (float(high), *_ends(score)), len(x), len(names),
     )  # fmt: skip
+
+
+def _root(cov: Any) -> Any:
+    """Return a matrix whose product with its transpose is the covariance."""
+    import numpy as np
+
+    try:
+        return np.linalg.cholesky(cov + 1e-18 * np.eye(3) * max(np.trace(cov), 1e-12))
+    except np.linalg.LinAlgError:  # runs that differ in fewer ways than there are coefficients
+        values, vectors = np.linalg.eigh(cov)
+        return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def _pulls(x: Any, residual: Any, w: Any, cluster: Any) -> Any:
+    """Return how far each cluster pulls the coefficients, (coefficients, clusters), so scaled that
+    the product with its transpose is their covariance.
+    """
+    import numpy as np
+
+    names = np.unique(cluster)
+    scores = [(x * (w * residual)[:, None])[cluster == n].sum(0) for n in names]
+    scale = np.sqrt(len(names) / (len(names) - 1))
+    return scale * np.linalg.pinv((x.T * w) @ x) @ np.array(scores).T
+
+
+def unfit(curve: Curve, sampled: bool = False) -> str:
+    """Return why a curve cannot be fitted with intervals; empty where it can.
+
+    Args:
+        curve: What would be fitted.
+        sampled: Whether clusters are prompts, whose points are made from the same samples.
+    """
+    import numpy as np
+
+    if len(np.unique(curve.d)) < 4:
+        return "fewer than four distances"
+    names, which, count = np.unique(curve.cluster, return_inverse=True, return_counts=True)
+    low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    np.minimum.at(low, which, curve.score)
+    np.maximum.at(high, which, curve.score)
+    tolerance = 1e-9 * np.abs(curve.score).max()
+    if np.ptp(curve.score) <= tolerance or (
+        count.min() > 1 and bool((high - low <= tolerance).all())
+    ):
+        return "the score is the same at all distances, so that there is nothing to fit"
+    if sampled and len(names) < 2:
+        return "there is one prompt, and of one it cannot be told how sure its curve is"
+    if 1 < len(names) < 4 and min(len(np.unique(curve.d[curve.cluster == n])) for n in names) < 4:
+        return (f"there are {len(names)} runs, and of fewer than four each needs four distances of "
+                "its own")  # fmt: skip
+    return ""
 
 
 def _ends(values: Any) -> tuple[float, float]:
@@ -155,7 +213,8 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
     """Return, by prompt and n, the expected proxy and gold score of the best of n by the proxy.
 
     Exact over all subsets of the samples (no resampling): of N samples in order of the proxy, the
-    k-th is the best of n with probability C(k-1, n-1) / C(N, n). Ties are broken by order.
+    k-th is the best of n with probability C(k-1, n-1) / C(N, n). Of samples with the same proxy
+    score each is as likely to be taken, so the order of rows says nothing.
 
     Args:
         proxy: Scores, (prompts, samples).
@@ -165,9 +224,9 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
     import numpy as np
     from scipy.special import gammaln
 
-    order = np.argsort(proxy, axis=1, kind="stable")
+    order = np.lexsort((gold, proxy), axis=1)
     sorted_proxy = np.take_along_axis(proxy, order, 1)
-    sorted_gold = np.take_along_axis(gold, order, 1)
+    sorted_gold = _shared(sorted_proxy, np.take_along_axis(gold, order, 1))
     total = proxy.shape[1]
     k = np.arange(1, total + 1)
     columns = []
@@ -179,3 +238,20 @@ def best_of(proxy: Any, gold: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
         columns.append(chance)
     weights = np.array(columns).T
     return sorted_proxy @ weights, sorted_gold @ weights
+
+
+def _shared(proxy: Any, gold: Any) -> Any:
+    """Return the gold scores, each the mean over the samples of its prompt that tie by the proxy.
+
+    Args:
+        proxy: Scores in order, (prompts, samples).
+        gold: Scores in the same order.
+    """
+    import numpy as np
+
+    starts = np.ones(proxy.shape, dtype=bool)
+    starts[:, 1:] = proxy[:, 1:] != proxy[:, :-1]
+    at = np.flatnonzero(starts.ravel())
+    count = np.diff([*at, proxy.size])
+    mean = np.add.reduceat(gold.ravel(), at) / count
+    return np.repeat(mean, count).reshape(gold.shape)

@@ -25,6 +25,8 @@ ALIASES = {
     "prompt": ("prompt", "question", "instruction"),
     "answer": ("answer", "response", "completion", "output"),
 }  # fmt: skip
+LARGEST = 1e100
+"""Numbers beyond are refused: squares of them, and sums of these, would be infinite."""
 MEMBER = re.compile(r"proxy_\d+")
 METHODS = {"bon": "best-of-n", "best-of-n": "best-of-n", "best_of_n": "best-of-n", "rl": "rl",
            "ppo": "rl", "grpo": "rl"}  # fmt: skip
@@ -80,9 +82,11 @@ def load(path: str | Path, columns: Mapping[str, str] | None = None, form: str |
     if form is not None and form not in FORMS:
         raise unknown("form", form, FORMS)
     frame = read(path, columns) if frame is None else frame
-    rows, dropped = len(frame), {}
+    rows: int = len(frame)
+    dropped: dict[str, int] = {}
     if "score_rewritten" in frame and "score" in frame:
-        frame = _known(frame, ["score", "score_rewritten"], dropped)
+        frame = known(frame, ["score", "score_rewritten"], path, dropped)
+        frame = given(frame, "rewrite", path, dropped)
         if "rewrite" not in frame:
             frame = frame.assign(rewrite="")
         return Loaded(rewrites=frame[["score", "score_rewritten", "rewrite"]], rows=rows,
@@ -93,7 +97,9 @@ def load(path: str | Path, columns: Mapping[str, str] | None = None, form: str |
             f"{', '.join(map(str, frame.columns))}. Name it: --columns gold=COLUMN."
         )
     if {"kl", "d", "n"} & set(frame.columns):
-        points, notes = _points(frame, path, form, dropped)
+        named = [n for n in ("kl", "d", "n") if n in frame]
+        along = next((n for n in named if n in (columns or {})), named[0])
+        points, notes = _points(frame, path, along, form, dropped)
         return Loaded(points=points, rows=rows, dropped=dropped, notes=notes)
     samples, notes = _samples(frame, path, dropped)
     return Loaded(samples=samples, rows=rows, dropped=dropped, notes=notes)
@@ -104,26 +110,98 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None) -> pd.DataF
     return _files.named(path, columns, ALIASES, NAMES)
 
 
-def _known(frame: pd.DataFrame, names: list[str], dropped: dict[str, int]) -> pd.DataFrame:
-    """Return the rows whose numbers are finite; count the others."""
+def known(
+    frame: pd.DataFrame, names: list[str], path: Any, dropped: dict[str, int]
+) -> pd.DataFrame:
+    """Return the rows whose numbers are finite; count the others.
+
+    Raises:
+        InputError: no row has them all, or a number is too large to be squared.
+    """
+    import numpy as np
+
+    numbers = {n: _numbers(frame[n]) for n in names}
+    finite = {n: np.isfinite(v) for n, v in numbers.items()}
+    good = np.logical_and.reduce(list(finite.values()))
+    if not good.any():
+        lacking = [n for n in names if not finite[n].any()]
+        raise InputError(f"{path}: no row has a finite {' and '.join(lacking or names)}.")
+    for name, values in numbers.items():
+        if (most := np.abs(values[good]).max()) > LARGEST:
+            raise InputError(
+                f"{path}: {name} holds {most:g}; sums of squares are measured, for which numbers "
+                f"beyond {LARGEST:g} are too large."
+            )
+    if (~good).any():
+        dropped[f"rows without a finite {' or '.join(names)}"] = int((~good).sum())
+    return frame[good].assign(**{n: v[good] for n, v in numbers.items()})
+
+
+def _numbers(column: Any) -> Any:
+    """Return a column as numbers; nan where an entry is none, or too large for one."""
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    except (OverflowError, TypeError, ValueError):
+        return pd.to_numeric(column.map(_number), errors="coerce").to_numpy(dtype=float)
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def given(
+    frame: pd.DataFrame, name: str, path: Any, dropped: dict[str, int], what: str = ""
+) -> pd.DataFrame:
+    """Return the rows that have an entry in a column; count the others.
+
+    A column without any entry is left out, as one that is not there is none.
+
+    Args:
+        frame: May lack the column; then it is returned as it is.
+        name: Of the column.
+        path: Of the file, for errors.
+        dropped: Takes the count.
+        what: The column's name with its article.
+
+    Raises:
+        InputError: an entry that is a list or an object.
+    """
     import numpy as np
     import pandas as pd
 
-    numbers = frame[names].apply(lambda c: pd.to_numeric(c, errors="coerce"))
-    good = np.asarray(np.isfinite(numbers.to_numpy(dtype=float)).all(1))
-    if (~good).any():
-        dropped[f"rows without a finite {' or '.join(names)}"] = int((~good).sum())
-    return frame[good].assign(**{n: numbers[n][good].astype(float) for n in names})
+    if name not in frame:
+        return frame
+    column = frame[name]
+    blank = column.isna().to_numpy(dtype=bool)
+    if not pd.api.types.is_numeric_dtype(column):
+        entries = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+        for value in entries:
+            if isinstance(value, list | dict | np.ndarray):
+                raise InputError(f"{path}: {name} holds {str(value)[:60]}; it must be text or a "
+                                 "number.")  # fmt: skip
+        empty = {v for v in entries if isinstance(v, str) and not v.strip()}
+        blank = blank | column.isin(empty).to_numpy(dtype=bool)
+    if blank.all():
+        return frame.drop(columns=[name])
+    if blank.any():
+        dropped[f"rows without {what or f'a {name}'}"] = int(blank.sum())
+    return frame[~blank]
 
 
 def _points(
-    frame: pd.DataFrame, path: Any, form: str | None, dropped: dict[str, int]
+    frame: pd.DataFrame, path: Any, along: str, form: str | None, dropped: dict[str, int]
 ) -> tuple[Points, tuple[str, ...]]:
     import numpy as np
 
-    along = next(n for n in ("kl", "d", "n") if n in frame)
     names = [along, "gold", *(["proxy"] if "proxy" in frame else [])]
-    frame = _known(frame, names, dropped)
+    frame = known(frame, names, path, dropped)
+    for name in ("form", "seed"):
+        frame = given(frame, name, path, dropped)
     if (along == "n" and (frame["n"] < 1).any()) or (along != "n" and (frame[along] < 0).any()):
         raise InputError(f"{path}: {along} holds {frame[along].min():g}; it must not be below "
                          f"{1 if along == 'n' else 0}.")  # fmt: skip
@@ -140,7 +218,7 @@ def _points(
         note = ""
     else:
         forms = np.full(len(frame), form or ("best-of-n" if along == "n" else "rl"))
-        note = f"taken for {forms[0] if len(forms) else form} (--form says otherwise)"
+        note = f"taken for {forms[0]} (--form says otherwise)"
     seed = frame["seed"].astype(str).to_numpy() if "seed" in frame else np.full(len(frame), "0")
     proxy = frame["proxy"].to_numpy(dtype=float) if "proxy" in frame else None
     gold = frame["gold"].to_numpy(dtype=float)
@@ -158,30 +236,56 @@ def _samples(
     names = (["proxy"] if "proxy" in frame else []) + members
     if not names:
         raise InputError(f"{path} has no proxy score: neither proxy nor proxy_1, proxy_2 ...")
-    key = "item" if "item" in frame else "prompt" if "prompt" in frame else None
-    if key is None:
+    if not {"item", "prompt"} & set(frame.columns):
         raise InputError(
             f"{path} has neither kl, d or n (a curve) nor item (samples of answers to each prompt)."
         )
-    frame = _known(frame, ["gold", *names], dropped)
+    frame = known(frame, ["gold", *names], path, dropped)
+    frame, key, note = _keyed(frame, path, dropped)
     counts = frame[key].value_counts()
-    if not len(counts):
-        raise InputError(f"{path}: no row has a gold and a proxy score.")
+    counts = counts[counts > 0]
     n = int(counts.mode().max())
+    if n < 2:
+        raise InputError(
+            f"{path} has one sample per prompt by its column {key}; best-of-n needs two at least. "
+            "Name the column that samples of one prompt share: --columns item=COLUMN."
+        )
     short = counts[counts < n]
     if len(short):
         dropped[f"rows of prompts with fewer than {n} samples"] = int(short.sum())
     frame = frame[frame[key].map(counts).to_numpy() >= n]
-    frame = frame.assign(_order=frame.groupby(key, sort=False).cumcount())
+    frame = frame.assign(_order=frame.groupby(key, sort=False, observed=True).cumcount())
     if (extra := frame["_order"] >= n).any():
         dropped[f"rows beyond {n} samples of a prompt"] = int(extra.sum())
         frame = frame[~extra]
-    if n < 2:
-        raise InputError(f"{path} has one sample per prompt; best-of-n needs two at least.")
-    frame = frame.sort_values([key, "_order"], kind="stable")
+    try:
+        frame = frame.sort_values([key, "_order"], kind="stable")
+    except TypeError:  # numbers and text
+        frame = frame.assign(_key=frame[key].map(repr))
+        frame = frame.sort_values(["_key", "_order"], kind="stable")
     shape = (-1, n)
     return Samples(
         frame["gold"].to_numpy(dtype=float).reshape(shape),
         {m: frame[m].to_numpy(dtype=float).reshape(shape) for m in names},
         len(frame) // n,
-    ), (f"{n} samples of {len(frame) // n:,} prompts",)
+    ), (f"{n} samples of {len(frame) // n:,} prompts", *note)
+
+
+def _keyed(
+    frame: pd.DataFrame, path: Any, dropped: dict[str, int]
+) -> tuple[pd.DataFrame, str, tuple[str, ...]]:
+    """Return the rows that say which prompt they belong to, by which column, and what to note.
+
+    An item that never comes twice is the number of an answer; then the prompt's text is taken.
+    """
+    frame = given(frame, "item", path, dropped, "an item")
+    if "item" in frame and (frame["item"].duplicated().any() or "prompt" not in frame):
+        return frame, "item", ()
+    frame = given(frame, "prompt", path, dropped)
+    if "prompt" not in frame:
+        if "item" in frame:
+            return frame, "item", ()
+        raise InputError(f"{path}: no row has an item.")
+    if "item" in frame and not frame["prompt"].duplicated().any():
+        return frame, "item", ()
+    return frame, "prompt", ("by prompt, as no item comes twice",) if "item" in frame else ()
