@@ -141,6 +141,12 @@ def test_columns_of_other_kinds_are_named_or_counted(tmp_path):
     assert gap(path).facts["steps"] == "0, 1"
 
 
+def test_two_columns_can_change_names(tmp_path):
+    rows = [{"oracle": k < 3, "human": 1} for k in range(10)]
+    row = gap(write(tmp_path, rows), columns={"oracle": "human", "human": "oracle"}).table("steps")
+    assert (row.rows[0]["correctness"], row.rows[0]["approval"]) == (1.0, 0.3)
+
+
 def test_the_command(hackproof, tmp_path):
     rng = np.random.default_rng(0)
     write(tmp_path, answers(rng, 400, (0.5, 0.4), (0.7, 0.9), (0.3, 0.7), items=False))

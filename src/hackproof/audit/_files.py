@@ -151,7 +151,8 @@ def renamed(frame: pd.DataFrame, columns: Mapping[str, str], known: Sequence[str
             raise unknown("name in --columns", ours, known)
         if theirs not in frame.columns:
             raise unknown(f"column (--columns {ours}={theirs})", theirs, map(str, frame.columns))
-    kept = frame.drop(columns=[o for o, t in columns.items() if o in frame.columns and o != t])
+    taken = set(columns.values())
+    kept = frame.drop(columns=[o for o in columns if o in frame.columns and o not in taken])
     return kept.rename(columns={theirs: ours for ours, theirs in columns.items()})
 
 
