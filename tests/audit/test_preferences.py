@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hackproof.audit import copies_of, preferences
-from hackproof.audit._preferences import _learnt, _logistic, _read, _text
+from hackproof.audit._preferences import _batches, _learnt, _logistic, _read, _text
 from hackproof.audit._preferences._rewrite import REWRITES, rewritten
 from hackproof.errors import InputError
 
@@ -400,7 +400,7 @@ def test_pieces_and_processes_change_nothing(tmp_path, monkeypatch):
     rows = [{"chosen": f"word {i} " * (i % 7 + 1), "rejected": f"other {i}"} for i in range(60)]
     path = write(tmp_path, "t.jsonl", rows)
     whole = _read.read(path, workers=1)
-    monkeypatch.setattr(_read, "PIECE", 7)
+    monkeypatch.setattr(_batches, "PIECE", 7)
     pieces = _read.read(path, workers=2)
     assert (pieces.one == whole.one).all()
     assert (pieces.digests == whole.digests).all()
