@@ -59,7 +59,8 @@ def preferences(
         spoilers: Features that should not matter; the built-in ones always are.
         text: Whether to measure the built-in features of the texts.
         before: Reward model before training: a Hugging Face sequence classifier (name or folder),
-            or a function of sides to scores; its scores take the place of the file's.
+            or a function of sides to scores; its scores take the place of the file's. Where the
+            file has a column prompt it sees prompt, an empty line, answer, or all as messages.
         after: The same after training.
         labeller: A model of Inspect's, itself or by name, that answers `labels` for every answer.
         labels: By feature, a question about an answer that is answered by yes or no.
@@ -200,10 +201,11 @@ def _features(
     more = []
     style = np.array([n in pairs.builtin for n in pairs.names])
     length = style & (np.array(pairs.names) == "length")
+    copies = _copies.groups(pairs)
     for label, chosen in (("length", length), ("style", style), ("all", style | True)):
         if len(pairs) >= LEAST and chosen.any():
-            right, n = _logistic.predicted(x[:, chosen], pairs.weight, seed=seed)
-            more.append({"features": label, "pairs": n, **rate("accuracy", right, n)})
+            right, n = _logistic.predicted(x[:, chosen], pairs.weight, seed=seed, copies=copies)
+            more.append({"features": label, "pairs": len(x), **rate("accuracy", right, n)})
     dead = [r["name"] for r in rows if r["coefficient"] is None]
     why = f"no pair differs in {', '.join(dead)}" if dead else ""
     if not math.isnan(fit.effective) and fit.effective < 400:
