@@ -48,7 +48,7 @@ def share(name: str, pairs: Pairs, hit: Any, of: Any) -> dict[str, float | None]
         return rate(name, int((hit & of).sum()), int(of.sum()))
     n = effective(pairs.weight[of])
     part = float(pairs.weight[hit & of].sum() / pairs.weight[of].sum()) if n else 0.0
-    return {**rate(name, part * n, n), f"{name}_effective": n}  # pyright: ignore[reportArgumentType]
+    return {**rate(name, min(part, 1.0) * n, n), f"{name}_effective": n}  # pyright: ignore[reportArgumentType]
 
 
 def regimes(pairs: Pairs) -> list[dict[str, Any]]:

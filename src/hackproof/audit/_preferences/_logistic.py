@@ -105,7 +105,7 @@ def _quantile(values: Any, weight: Any, q: float) -> float:
 
 def predicted(
     x: Any, weight: Any = None, folds: int = 5, seed: int = 0, copies: Any = None
-) -> tuple[float, float]:
+) -> tuple[float, Any]:
     """Return on how many pairs a model of these features, fitted on the others, says what people
     said, and of how many; a pair on which it says nothing counts for a half. With weights both are
     in effective pairs, (sum of w)^2 / sum of w^2.
@@ -137,7 +137,7 @@ def predicted(
     if weight is None:
         return round(total), n
     size = float(weight.sum()) ** 2 / float((weight**2).sum())
-    return total / float(weight.sum()) * size, size
+    return min(total / float(weight.sum()), 1.0) * size, size
 
 
 def _point(x: Any, weight: Any) -> Any:
