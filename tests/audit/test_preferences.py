@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hackproof.audit import copies_of, preferences
-from hackproof.audit._preferences import _learnt, _logistic, _read, _text
+from hackproof.audit._preferences import (
+    _batches,
+    _copies,
+    _learnt,
+    _logistic,
+    _models,
+    _read,
+    _text,
+)
 from hackproof.audit._preferences._rewrite import REWRITES, rewritten
 from hackproof.errors import InputError
 
@@ -400,7 +408,7 @@ def test_pieces_and_processes_change_nothing(tmp_path, monkeypatch):
     rows = [{"chosen": f"word {i} " * (i % 7 + 1), "rejected": f"other {i}"} for i in range(60)]
     path = write(tmp_path, "t.jsonl", rows)
     whole = _read.read(path, workers=1)
-    monkeypatch.setattr(_read, "PIECE", 7)
+    monkeypatch.setattr(_batches, "PIECE", 7)
     pieces = _read.read(path, workers=2)
     assert (pieces.one == whole.one).all()
     assert (pieces.digests == whole.digests).all()
@@ -427,3 +435,198 @@ def test_the_command(hackproof, tmp_path):
     assert {"coefficient", "high"} <= row.keys()
     assert "preference-spoiler" in (tmp_path / "o.html").read_text()
     assert hackproof("audit", "preferences", "none.jsonl").returncode == 2
+
+
+def rows_of(n, seed=0):
+    x, y = np.random.default_rng(seed).standard_normal((2, n))
+    return [{"x_chosen": a, "x_rejected": b} for a, b in zip(x, y, strict=True)]
+
+
+def test_pairs_without_prompts_leak_none(tmp_path):
+    rows = [{"chosen": f"a {i}", "rejected": f"b {i}"} for i in range(6)]
+    one, two = write(tmp_path, "a.jsonl", rows[:3]), write(tmp_path, "b.jsonl", rows[3:])
+    assert not copies_of(one, test=two)
+    split = [{**r, "split": "train" if i < 3 else "test"} for i, r in enumerate(rows)]
+    assert not copies_of(write(tmp_path, "c.jsonl", split))
+
+
+def chat(system, answer):
+    said = (("system", system), ("user", "why?"), ("assistant", answer))
+    return [{"role": r, "content": c} for r, c in said]
+
+
+def test_system_messages_are_part_of_the_prompt(tmp_path):
+    rows = [{"chosen": chat("brief", "a"), "rejected": chat("brief", "b")},
+            {"chosen": chat("long", "b"), "rejected": chat("long", "a")}]  # fmt: skip
+    assert not copies_of(write(tmp_path, "a.jsonl", rows))
+    rows[1] = {"chosen": chat("brief", "b"), "rejected": chat("brief", "a")}
+    assert copies_of(write(tmp_path, "b.jsonl", rows)) == {"contradiction": 2}
+
+
+def test_a_reward_model_sees_the_prompt(tmp_path):
+    rows = [{"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}"} for i in range(60)]
+    seen = []
+
+    def score(sides):
+        seen.extend(sides)
+        return [float("yes" in s) for s in sides]
+
+    preferences(write(tmp_path, "t.jsonl", rows), after=score, rewrites=24, checks=["learnt"])
+    assert seen[0] == "q0\n\nyes 0"
+    assert all(s.startswith("q") for s in seen)
+    assert _models.whole("q", "a", chat=True) == [
+        {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+    ]  # fmt: skip
+    assert _models.whole("q", chat("s", "a")) == chat("s", "a"), "it holds its prompt"
+    answer = [{"role": "assistant", "content": "a"}]
+    assert _models.whole("q", answer) == [{"role": "user", "content": "q"}, *answer]
+    begun = [{"prompt": "q", "chosen": "q yes", "rejected": "q no"}] * 3
+    seen.clear()
+    preferences(write(tmp_path, "u.jsonl", begun), after=score, rewrites=0, checks=["learnt"])
+    assert seen[0] == "q yes"
+
+
+class Template:
+    """Of a tokenizer: a chat template, a limit."""
+
+    chat_template = "x"
+    model_max_length = 10**30
+
+    def apply_chat_template(self, messages, tokenize):
+        return "<s>" + "".join(m["content"] for m in messages)
+
+
+def test_special_tokens_are_written_once(monkeypatch):
+    asked = []
+
+    def scores(self, texts, special):
+        asked.extend((t, special) for t in texts)
+        return [0.0] * len(texts)
+
+    monkeypatch.setattr(_models.Classifier, "_scores", scores)
+    parts = [{"role": "user", "content": [{"type": "text", "text": "part"}]}]
+    _models.Classifier(Template(), None, 5, "cpu")([parts, "bare \ud800"])
+    assert asked == [("bare ?", True), ("<s>part", False)]
+
+
+def test_positions_of_roberta_begin_beyond_the_padding():
+    class Part:
+        padding_idx = 1
+
+    class Model:
+        class config:
+            max_position_embeddings = 34
+
+        def named_modules(self):
+            return [("roberta.embeddings.position_embeddings", Part())]
+
+    assert _models._longest(Template(), Model()) == 32
+
+
+def test_named_columns_win_whatever_their_order(tmp_path):
+    rows = [{"better": "a b c", "worse": "d", "chosen": "e", "rejected": "f g"}] * 2
+    turned = [dict(reversed(r.items())) for r in rows]
+    for name, some in (("a.jsonl", rows), ("b.jsonl", turned), ("c.csv", rows)):
+        found = _read.read(write(tmp_path, name, some), {"chosen": "better", "rejected": "worse"})
+        assert found.one[0, 0] == pytest.approx(0.03)
+        assert found.two[0, 0] == pytest.approx(0.01)
+        assert "chosen" in found.unused
+
+
+def test_all_rows_say_what_a_column_is(tmp_path):
+    late = [{**r, **({"y_chosen": 1.0, "y_rejected": "2.5", "weight": 2} if i >= 60 else {}),
+             "note": "text", "rare": 1 if i == 150 else None}
+            for i, r in enumerate(rows_of(200))]  # fmt: skip
+    audit = preferences(write(tmp_path, "a.jsonl", late), checks=["features"])
+    assert audit.facts["features"] == "x, y"
+    assert audit.dropped == {"rows without a number in y_chosen": 60}
+    assert audit.facts["columns not used"] == (
+        "note: no numbers; rare: a number in 1 of 200 rows, fewer than half"
+    )
+    assert audit.facts["weights"] == "280 in all"
+    for column in ("x_chosen", "x_rejected", "q"):
+        bad = [{**r, "q": i - 9.5} for i, r in enumerate(rows_of(20))]
+        bad[7][column] = "bad"
+        found = _read.read(write(tmp_path, "b.csv", bad))
+        assert found.names == ("x", "q")
+        assert found.dropped == {f"rows without a number in {column}": 1}
+    bad = [{**r, "x_chosen": 10**400} if not i else r for i, r in enumerate(rows_of(3))]
+    assert len(_read.read(write(tmp_path, "c.jsonl", bad))) == 2
+
+
+def test_rows_of_the_test_and_missing_scores_are_counted(tmp_path):
+    rows = [{"prompt": "p", "chosen": "a", "rejected": "b"}, {"prompt": "q", "chosen": "c"}]
+    audit = preferences(write(tmp_path, "a.jsonl", rows[:1]), test=write(tmp_path, "b.jsonl", rows),
+                        checks=["copies"])  # fmt: skip
+    assert audit.dropped == {"rows of the test without rejected": 1}
+    assert audit.facts["pairs of the test"] == 1
+    lone = [{**r, "score_chosen_before": "1.5" if i % 2 else None, "score_rejected_before": 1}
+            for i, r in enumerate(rows_of(10))]  # fmt: skip
+    audit = preferences(write(tmp_path, "c.jsonl", lone), checks=["learnt"])
+    assert "5 of 10 pairs lack a score before it" in audit.checks[0].why
+    assert audit.values["agreement_before"] == 1
+
+
+def scores(before, after):
+    return {"score_chosen_before": before, "score_rejected_before": 0.0,
+            "score_chosen_after": after, "score_rejected_after": 0.0}  # fmt: skip
+
+
+def test_weights_reach_what_was_learnt(tmp_path):
+    rows = [scores(1, 1) | {"weight": 3}] * 50 + [scores(1, -1) | {"weight": 1}] * 50
+    values = preferences(write(tmp_path, "t.jsonl", rows), checks=["learnt"]).values
+    assert values["regimes"]["stayed_aligned"] == pytest.approx(0.75)
+    assert values["agreement_after"] == pytest.approx(0.75)
+    assert values["agreement_after_effective"] == pytest.approx(80)
+    assert values["shift"]["shift"] == pytest.approx(-45.0)
+    with pytest.raises(InputError, match="all weights are 0"):
+        preferences(write(tmp_path, "u.jsonl", [{**r, "weight": 0} for r in rows]))
+
+
+def test_resistance_is_over_the_pairs_it_names(tmp_path):
+    rows = [scores(1, -1)] * 50 + [scores(None, 1)] * 50
+    audit = preferences(write(tmp_path, "t.jsonl", rows), checks=["learnt"])
+    claim = next(f.claim for f in audit.findings if f.rule == "preference-resistance")
+    assert "in 100% [93%, 100%] of 50 pairs (before: 0%)" in claim
+    tied = preferences(write(tmp_path, "u.jsonl", [scores(0, 0)] * 60), checks=["learnt"])
+    assert not tied.checks[0].ran
+    assert "tied" in tied.checks[0].why
+
+
+def test_copies_are_held_out_together():
+    x = np.random.default_rng(7).standard_normal((60, 30))
+    many = np.repeat(x, 10, 0)
+    made = _read.Pairs(("x",) * 30, frozenset(), many, np.zeros_like(many))
+    alone = _logistic.predicted(many)[0] / 600
+    together = _logistic.predicted(many, copies=_copies.groups(made))[0] / 600
+    assert together < alone - 0.1
+    assert _logistic.predicted(x, copies=np.arange(60)) == _logistic.predicted(x)
+
+
+def test_words_of_other_alphabets_have_a_length():
+    assert _text.measure("", "привет мир")[0] == pytest.approx(0.02)
+    assert _text.measure("", "naïve café")[0] == _text.measure("", "nai ve cafe")[0]
+
+
+def test_texts_are_read_as_they_are_written(tmp_path):
+    (tmp_path / "t.csv").write_text("prompt,chosen,rejected\np,n/a,null\nq,42,\n")
+    found = _read.read(tmp_path / "t.csv", keep=True)
+    assert found.sides == (("n/a",), ("null",))
+    (tmp_path / "t.jsonl").write_bytes(b'\xef\xbb\xbf{"chosen": "a \\ud800", "rejected": "b"}')
+    assert len(_read.read(tmp_path / "t.jsonl")) == 1
+    parts = [{"role": "assistant", "content": [{"type": "text", "text": "one two"}]}]
+    assert _text.split(parts) == ("", "one two")
+    lone = preferences(write(tmp_path, "u.jsonl", rows_of(60)), checks=["copies"])
+    assert lone.checks[0].why == "there are no texts"
+    split = [{"chosen": f"a{i}", "rejected": "b", "split": "xy"[i]} for i in range(2)]
+    named = preferences(write(tmp_path, "v.jsonl", split), checks=["copies"])
+    assert named.facts["training split"] == "'x'"
+
+
+def test_splits_of_a_data_set_are_named(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    made = datasets.Dataset.from_dict({"chosen": ["a b"], "rejected": ["c"]})
+    datasets.DatasetDict({"test": made}).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(InputError, match="no split 'train'; it has test"):
+        _read.read(f"hf:{tmp_path / 'set'}")
+    assert len(_read.read(f"hf:{tmp_path / 'set'}:test")) == 1

@@ -59,7 +59,8 @@ def preferences(
         spoilers: Features that should not matter; the built-in ones always are.
         text: Whether to measure the built-in features of the texts.
         before: Reward model before training: a Hugging Face sequence classifier (name or folder),
-            or a function of sides to scores; its scores take the place of the file's.
+            or a function of sides to scores; its scores take the place of the file's. Where the
+            file has a column prompt it sees prompt, an empty line, answer, or all as messages.
         after: The same after training.
         labeller: A model of Inspect's, itself or by name, that answers `labels` for every answer.
         labels: By feature, a question about an answer that is answered by yes or no.
@@ -98,6 +99,8 @@ def preferences(
     found: list[Finding] = []
     tables: list[Table] = []
     values: dict[str, Any] = {}
+    more_facts: dict[str, Any] = {}
+    dropped = dict(pairs.dropped)
     if "features" in checks:
         rows, more, check = _features(pairs, targets, spoilers, seed)
         spoiled = _findings.spoilers(
@@ -116,7 +119,12 @@ def preferences(
         ]  # fmt: skip
         ran.append(check)
     if "copies" in checks:
-        made, check, call = _compared(pairs, source, columns, test, workers)
+        made, check, call, other = _compared(pairs, source, columns, test, workers)
+        if other is not None:
+            more_facts |= {"rows of the test": other.rows, "pairs of the test": len(other)}
+            dropped |= {_of_test(why): n for why, n in other.dropped.items()}
+        elif pairs.split is not None:
+            more_facts["training split"] = ", ".join(map(repr, _copies.trains(pairs.split)))
         tables.append(Table("copies", "Copies", tuple(c.row() for c in made)))
         found += _findings.copies(target, made, call)
         ran.append(check)
@@ -140,9 +148,12 @@ def preferences(
            if pairs.moderators else {}),
         **({"weights": f"{float(pairs.weight.sum()):.6g} in all"} if pairs.weight is not None
            else {}),
+        **({"columns not used": "; ".join(f"{n}: {why}" for n, why in pairs.unused.items())}
+           if pairs.unused else {}),
+        **more_facts,
     }  # fmt: skip
     return Audit("preferences", target, facts, tuple(tables), tuple(found), tuple(ran),
-                 pairs.dropped, values)  # fmt: skip
+                 dropped, values)  # fmt: skip
 
 
 def copies_of(
@@ -150,7 +161,7 @@ def copies_of(
     columns: Mapping[str, str] | None = None,
 ) -> dict[str, int]:  # fmt: skip
     """Return how many pairs are copies, by kind; what reproducers call."""
-    made, _, _ = _compared(read(source, columns), source, columns, test, None)
+    made, *_ = _compared(read(source, columns), source, columns, test, None)
     return {c.kind: c.rows for c in made}
 
 
@@ -190,10 +201,11 @@ def _features(
     more = []
     style = np.array([n in pairs.builtin for n in pairs.names])
     length = style & (np.array(pairs.names) == "length")
+    copies = _copies.groups(pairs)
     for label, chosen in (("length", length), ("style", style), ("all", style | True)):
         if len(pairs) >= LEAST and chosen.any():
-            right, n = _logistic.predicted(x[:, chosen], pairs.weight, seed=seed)
-            more.append({"features": label, "pairs": n, **rate("accuracy", right, n)})
+            right, n = _logistic.predicted(x[:, chosen], pairs.weight, seed=seed, copies=copies)
+            more.append({"features": label, "pairs": len(x), **rate("accuracy", right, n)})
     dead = [r["name"] for r in rows if r["coefficient"] is None]
     why = f"no pair differs in {', '.join(dead)}" if dead else ""
     if not math.isnan(fit.effective) and fit.effective < 400:
@@ -204,13 +216,15 @@ def _features(
 def _compared(
     pairs: Pairs, source: str | Path, columns: Mapping[str, str] | None,
     test: str | Path | None, workers: int | None,
-) -> tuple[list[_copies.Copies], Check, str]:  # fmt: skip
-    """Return copies, the check, and how a reproducer calls for them."""
+) -> tuple[list[_copies.Copies], Check, str, Pairs | None]:  # fmt: skip
+    """Return copies, the check, how a reproducer calls for them, and the pairs of the test."""
     call = f"{str(source)!r}" + (f", test={str(test)!r}" if test else "")
     call += f", columns={dict(columns)!r}" if columns else ""
     if pairs.digests is None:
-        return [], Check("copies", False, "the texts are not known"), call
+        why = "the texts are not measured" if pairs.texts else "there are no texts"
+        return [], Check("copies", False, why), call, None
     made = _copies.within(pairs)
+    other = None
     if test is not None:
         other = read(test, columns, workers=workers)
         if other.digests is None:
@@ -219,7 +233,11 @@ def _compared(
     else:
         made += _copies.by_split(pairs)
     note = "" if test is not None or pairs.split is not None else "within one file: no --test"
-    return made, Check("copies", True, note), call
+    return made, Check("copies", True, note), call, other
+
+
+def _of_test(why: str) -> str:
+    return why.replace("rows", "rows of the test", 1)
 
 
 def _scored(pairs: Pairs, target: str) -> tuple[list[Table], dict[str, Any], list[Finding], Check]:
@@ -238,7 +256,13 @@ def _scored(pairs: Pairs, target: str) -> tuple[list[Table], dict[str, Any], lis
         ))  # fmt: skip
     if len(have) < 2:
         missing = "after" if have == ["before"] else "before"
-        return tables, values, [], Check("learnt", False, f"there are no scores {missing} training")
+        why = f"there are no scores {missing} training"
+        if lost := int(sum(_isnan_any(pairs))):
+            why += f"; {lost:,} of {len(pairs):,} pairs lack a score {have[0]} it"
+        return tables, values, [], Check("learnt", False, why)
+    if all(_learnt.tied(pairs, w) for w in have):
+        why = "all scores are tied, before training and after it: regimes cannot be measured"
+        return tables, values, [], Check("learnt", False, why)
     kinds = _learnt.regimes(pairs)
     values["regimes"] = {r["regime"]: r["share"] for r in kinds}
     values["shift"] = _learnt.shift(pairs)
@@ -253,7 +277,10 @@ def _scored(pairs: Pairs, target: str) -> tuple[list[Table], dict[str, Any], lis
     if values["shift"] is not None:
         tables.append(Table("reward_shift", "Reward shift, degrees", (values["shift"],)))
     lost = int(sum(_isnan_any(pairs)))
-    found = _findings.resistance(target, kinds, values, values) if kinds[0]["share"] is not None \
+    # Both shares are over the pairs that have all scores, of which the finding speaks.
+    both = _learnt.agreement(pairs, "before", ~_isnan_any(pairs))
+    both |= _learnt.agreement(pairs, "after", ~_isnan_any(pairs))
+    found = _findings.resistance(target, kinds, both, both) if kinds[0]["share"] is not None \
         else []  # fmt: skip
     why = f"{lost:,} pairs lack a score and are left out" if lost else ""
     return tables, values, found, Check("learnt", kinds[0]["share"] is not None, why)

@@ -63,7 +63,8 @@ def between(train: Pairs, test: Pairs) -> list[Copies]:
         (values, rows), _ = _first(keys(train))
         wanted = keys(test)
         spot = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-        hit = np.flatnonzero(values[spot] == wanted)
+        # A pair without a prompt has 0 there: nothing was asked twice.
+        hit = np.flatnonzero((values[spot] == wanted) & (wanted != 0))
         pairs = tuple(
             (int(test.row[i]), int(train.row[rows[spot[i]]])) for i in hit[:SHOWN]
         )  # fmt: skip
@@ -80,12 +81,38 @@ def by_split(pairs: Pairs) -> list[Copies]:
     if pairs.split is None:
         return []
     split = np.array(pairs.split)
-    names = list(dict.fromkeys(pairs.split))
-    trains = [n for n in names if n.lower().startswith("train")] or names[:1]
-    mine = np.isin(split, trains)
+    mine = np.isin(split, trains(pairs.split))
     if mine.all() or not mine.any():
         return []
     return between(_taken(pairs, mine), _taken(pairs, ~mine))
+
+
+FINE = 30
+"""Values, not all of them whole numbers, from which on a feature tells pairs apart."""
+
+
+def groups(pairs: Pairs) -> Any:
+    """Return by pair a number that its copies share, in either order.
+
+    Copies have the same texts. Without texts they agree in all features of both sides, where one
+    of these has so many values that this is no chance; else every pair is its own.
+    """
+    import numpy as np
+
+    if pairs.digests is not None:
+        return _unordered(pairs)
+    both = np.column_stack([pairs.one, pairs.two])
+    fine = any(len(set(c.tolist())) >= FINE and (c != np.round(c)).any() for c in both.T)
+    if not fine:
+        return np.arange(len(both))
+    rows = {}
+    return np.array([rows.setdefault(row.tobytes(), i) for i, row in enumerate(both)])
+
+
+def trains(split: Sequence[str]) -> list[str]:
+    """Return the values of the column `split` that are taken as training data."""
+    names = list(dict.fromkeys(split))
+    return [n for n in names if n.lower().startswith("train")] or names[:1]
 
 
 def _taken(pairs: Pairs, mask: Any) -> Pairs:

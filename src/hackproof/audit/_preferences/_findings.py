@@ -95,7 +95,7 @@ def resistance(
         ))  # fmt: skip
     from hackproof.audit._statistics import sign_test
 
-    lost, won = counts["reversed"]["pairs"], counts["got_aligned"]["pairs"]
+    lost, won = (_counted(counts[r]) for r in ("reversed", "got_aligned"))
     if lost > won and sign_test(lost, won) <= 0.01:
         out.append(Finding(
             "preference-reversed", target,
@@ -104,6 +104,13 @@ def resistance(
             "ADVISORY", SEAL, "Which of the two is right.", "Do not use this reward model.",
         ))  # fmt: skip
     return out
+
+
+def _counted(row: Mapping[str, Any]) -> int:
+    """Return a regime's pairs; with weights, the effective number of them."""
+    if "share_effective" in row:
+        return round((row["share"] or 0) * row["share_effective"])
+    return row["pairs"]
 
 
 def trivial(target: str, row: Mapping[str, Any] | None, spoiled: bool) -> list[Finding]:

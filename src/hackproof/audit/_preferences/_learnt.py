@@ -25,6 +25,32 @@ def aligned(pairs: Pairs, when: str) -> Any:
     return np.where(np.isnan(one) | np.isnan(two), np.nan, (one > two) * 1.0)
 
 
+def tied(pairs: Pairs, when: str) -> bool:
+    """Return whether no pair's scores differ."""
+    import numpy as np
+
+    one, two = pairs.scores[f"score_chosen_{when}"], pairs.scores[f"score_rejected_{when}"]
+    known = ~np.isnan(one) & ~np.isnan(two)
+    return bool(known.any() and (one == two)[known].all())
+
+
+def effective(weight: Any) -> float:
+    """Return how many pairs of equal weight say as much: (sum of w)^2 / sum of w^2."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares else 0.0
+
+
+def share(name: str, pairs: Pairs, hit: Any, of: Any) -> dict[str, float | None]:
+    """Return the share of `hit` among `of`, both by pair, with its interval; by weights where the
+    pairs have some, with an interval by the effective number of pairs, `NAME_effective`.
+    """
+    if pairs.weight is None:
+        return rate(name, int((hit & of).sum()), int(of.sum()))
+    n = effective(pairs.weight[of])
+    part = float(pairs.weight[hit & of].sum() / pairs.weight[of].sum()) if n else 0.0
+    return {**rate(name, min(part, 1.0) * n, n), f"{name}_effective": n}  # pyright: ignore[reportArgumentType]
+
+
 def regimes(pairs: Pairs) -> list[dict[str, Any]]:
     """Return the four regimes as shares with intervals: by whether a pair was aligned before
     training and after it. Pairs that lack a score are left out.
@@ -39,18 +65,23 @@ def regimes(pairs: Pairs) -> list[dict[str, Any]]:
     }  # fmt: skip
     return [
         {"regime": r, "pairs": int((kinds[r] & known).sum()),
-         **rate("share", int((kinds[r] & known).sum()), int(known.sum()))}
+         **share("share", pairs, kinds[r], known)}
         for r in REGIMES
     ]  # fmt: skip
 
 
-def agreement(pairs: Pairs, when: str) -> dict[str, float | None]:
-    """Return how often the scores agree with the choice, `agreement_WHEN`, with its interval."""
+def agreement(pairs: Pairs, when: str, among: Any = True) -> dict[str, float | None]:
+    """Return how often the scores agree with the choice, `agreement_WHEN`, with its interval.
+
+    Args:
+        pairs: With scores.
+        when: before or after.
+        among: By pair, whether it counts; all that have both scores where True.
+    """
     import numpy as np
 
     found = aligned(pairs, when)
-    known = ~np.isnan(found)
-    return rate(f"agreement_{when}", int(found[known].sum()), int(known.sum()))
+    return share(f"agreement_{when}", pairs, found == 1, ~np.isnan(found) & among)
 
 
 def resistance_by_label(pairs: Pairs) -> list[dict[str, Any]]:
@@ -66,9 +97,8 @@ def resistance_by_label(pairs: Pairs) -> list[dict[str, Any]]:
     for name, code in (("agrees", 1), ("disagrees", -1), ("says nothing", 0)):
         mine = (pairs.label == code) & ~np.isnan(after)
         if mine.any():
-            count = int((after[mine] == 0).sum())
             rows.append({"labeller": name, "pairs": int(mine.sum()),
-                         **rate("resistance", count, int(mine.sum()))})  # fmt: skip
+                         **share("resistance", pairs, after == 0, mine)})  # fmt: skip
     return rows
 
 
@@ -92,7 +122,8 @@ def imprints(pairs: Pairs) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{"feature": n} for n in pairs.names]
     for when, y in scores.items():
         known = ~np.isnan(y)
-        b, se = least_squares(side[known], y[known])
+        root = 1.0 if pairs.weight is None else np.sqrt(pairs.weight[known])
+        b, se = least_squares((side[known].T * root).T, y[known] * root)
         for row, estimate, error in zip(rows, b, se, strict=True):
             row[when] = float(estimate)
             row[f"{when}_low"] = float(estimate - 1.959964 * error)
@@ -135,12 +166,24 @@ def shift(pairs: Pairs) -> dict[str, Any] | None:
     )
     turned = np.degrees(after - before)
     turned = (turned + 180) % 360 - 180
-    turned = turned[~np.isnan(turned)]
+    known = ~np.isnan(turned)
+    turned = turned[known]
     if len(turned) < 2:
         return None
-    half = 1.959964 * float(turned.std(ddof=1)) / math.sqrt(len(turned))
-    mean = float(turned.mean())
-    quarters = [float(q) for q in np.quantile(turned, (0.1, 0.5, 0.9))]
+    if pairs.weight is None:
+        half = 1.959964 * float(turned.std(ddof=1)) / math.sqrt(len(turned))
+        mean = float(turned.mean())
+        quarters = [float(q) for q in np.quantile(turned, (0.1, 0.5, 0.9))]
+    else:
+        weight, n = pairs.weight[known], effective(pairs.weight[known])
+        if n <= 1:
+            return None
+        mean = float(np.average(turned, weights=weight))
+        spread = float(np.average((turned - mean) ** 2, weights=weight)) * n / (n - 1)
+        half = 1.959964 * math.sqrt(spread / n)
+        order = np.argsort(turned)
+        place = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
+        quarters = [float(np.interp(q, place, turned[order])) for q in (0.1, 0.5, 0.9)]
     return {"shift": mean, "shift_low": mean - half, "shift_high": mean + half,
             "tenth": quarters[0], "median": quarters[1], "ninetieth": quarters[2],
             "pairs": len(turned)}  # fmt: skip
@@ -160,7 +203,10 @@ def moderated(pairs: Pairs) -> list[dict[str, Any]]:
         if v.std() == 0:
             continue
         x = np.column_stack([np.ones(len(v)), (v - v.mean()) / v.std()])
-        b, cov = logistic(x, (after[known] == 0) * 1.0, np.r_[1e-3, 1 / 2.5**2])
+        weight = None if pairs.weight is None else pairs.weight[known]
+        if weight is not None and weight.any():  # as many in all as they are worth
+            weight = weight * effective(weight) / weight.sum()
+        b, cov = logistic(x, (after[known] == 0) * 1.0, np.r_[1e-3, 1 / 2.5**2], weight)
         one, error = b[1] / v.std(), math.sqrt(cov[1, 1]) / v.std()
         rows.append({"feature": name, "pairs": len(v), "odds_ratio": math.exp(one),
                      "odds_ratio_low": math.exp(one - 1.959964 * error),

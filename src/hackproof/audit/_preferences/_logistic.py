@@ -103,24 +103,41 @@ def _quantile(values: Any, weight: Any, q: float) -> float:
     return float(np.interp(q, below, values[order]))
 
 
-def predicted(x: Any, weight: Any = None, folds: int = 5, seed: int = 0) -> tuple[int, int]:
+def predicted(
+    x: Any, weight: Any = None, folds: int = 5, seed: int = 0, copies: Any = None
+) -> tuple[float, Any]:
     """Return on how many pairs a model of these features, fitted on the others, says what people
-    said, and of how many; a pair on which it says nothing counts for a half.
+    said, and of how many; a pair on which it says nothing counts for a half. With weights both are
+    in effective pairs, (sum of w)^2 / sum of w^2.
+
+    Args:
+        x: As for `fit`.
+        weight: As for `fit`.
+        folds: Parts, each held out once.
+        seed: Of the division.
+        copies: By pair, a number that copies of a pair share: they are held out together.
     """
     import numpy as np
 
     n = len(x)
     order = np.random.default_rng(seed).permutation(n)
-    right = 0.0
-    weight = np.ones(n) if weight is None else weight
+    part = np.arange(n) % folds
+    if copies is not None:
+        _, first, group = np.unique(copies[order], return_index=True, return_inverse=True)
+        part = part[first[group]]
+    total = 0.0
+    given = np.ones(n) if weight is None else weight
     for k in range(folds):
-        out = order[k::folds]
+        out = order[part == k]
         held = np.ones(n, dtype=bool)
         held[out] = False
-        beta = np.nan_to_num(_point(x[held], weight[held]))
+        beta = np.nan_to_num(_point(x[held], given[held]))
         lead = x[out] @ beta
-        right += float((lead > 0).sum() + 0.5 * (lead == 0).sum())
-    return round(right), n
+        total += float((given[out] * ((lead > 0) + 0.5 * (lead == 0))).sum())
+    if weight is None:
+        return round(total), n
+    size = float(weight.sum()) ** 2 / float((weight**2).sum())
+    return min(total / float(weight.sum()), 1.0) * size, size
 
 
 def _point(x: Any, weight: Any) -> Any:

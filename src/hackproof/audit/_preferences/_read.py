@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hackproof.audit import _files
 from hackproof.audit._preferences import _text
-from hackproof.errors import InputError, MissingExtraError
+from hackproof.audit._preferences._batches import Batches, opened
+from hackproof.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +28,6 @@ WHEN = ("before", "after")
 SCORES = tuple(f"score_{s}_{w}" for w in WHEN for s in SIDES)
 OWN = ("chosen", "rejected", "prompt", "label", "weight", "split", *SCORES)
 """Columns with a meaning of their own; any other numeric one is a feature."""
-PIECE = 4_000
 ALONE = 3
 """Pieces beyond the first up to which no other process is started."""
 LABELS = {"chosen": 1.0, "rejected": -1.0, "": 0.0}
@@ -62,10 +59,16 @@ class Pairs:
     sides: tuple[tuple[Any, ...], tuple[Any, ...]] | None = None
     """The chosen and rejected answers as they stand in the file, where they were kept."""
     prompts: tuple[str, ...] = ()
-    """Beside them."""
+    """Beside them: what was asked, as text."""
+    asked: tuple[Any, ...] = ()
+    """Beside them: the column `prompt` as it stands, text or messages; None where there is none."""
     moderators: Mapping[str, Numbers] = field(default_factory=dict)
     """Features of pairs that never change sign, which are no differences of the two sides: they
     may say in which pairs something happens, not which side is preferred."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are not used, and why."""
+    texts: bool = True
+    """Whether the file has texts, measured or not."""
 
     def __len__(self) -> int:
         return len(self.one)
@@ -82,10 +85,12 @@ def read(
 ) -> Pairs:  # fmt: skip
     """Return the pairs of a file or of a Hugging Face data set.
 
+    Everything is read twice: first for what its columns hold, in all rows, then for the numbers.
+
     Args:
         source: .jsonl, .csv, .tsv, .json or .parquet, the text ones also .gz; or hf:NAME[:SPLIT].
         columns: Our name to the file's: chosen, rejected, prompt, label, weight, split, the four
-            scores.
+            scores. What the file has by our name gives way.
         text: Whether to measure the built-in features of the texts.
         keep: Whether to keep the answers too.
         workers: Processes for that; as many as there are cores where None.
@@ -94,15 +99,16 @@ def read(
         InputError: a file, column or entry that cannot be used, or no pair.
     """
     columns = columns or {}
-    pieces = _pieces(source, columns)
-    first = next(pieces, None)
-    if first is None:
-        raise InputError(f"{source} has no rows; nothing can be measured from it.")
-    plan = replace(_plan(first, str(source), text), keep=keep)
+    for ours in columns:
+        if ours not in OWN:
+            raise InputError(f"--columns {ours}: the names are {', '.join(OWN)}.")
+    batches = opened(source, [columns.get(n, n) for n in (*SIDES, "prompt")])
+    plan = replace(_plan(_survey(batches, columns, str(source)), str(source), text), keep=keep)
+    pieces = _pieces(batches, columns)
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     parts = []
 
-    early = [first, *islice(pieces, ALONE)]
+    early = list(islice(pieces, 1 + ALONE))
     everything = chain(early, pieces)
     if workers > 1 and plan.text and len(early) > ALONE:
         # Forked, not spawned: a script without a guard would be run again in each of them.
@@ -118,11 +124,71 @@ def read(
     return _joined(plan, parts, str(source))
 
 
+@dataclass
+class Column:
+    """What a column holds, in all rows."""
+
+    numbers: int = 0
+    others: int = 0
+    """Cells that are neither empty nor numbers."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a file holds."""
+
+    columns: Mapping[str, Column]
+    """Under our names, in the order in which they are met."""
+    rows: int
+    hidden: tuple[str, ...] = ()
+    """Columns of the file that --columns takes the name from."""
+
+
+def _survey(batches: Batches, columns: Mapping[str, str], source: str) -> Survey:
+    """Return what the columns of a file hold, from all its rows.
+
+    Raises:
+        InputError: there are no rows, or a column that was named is not there.
+    """
+    found: dict[str, Column] = {}
+    theirs = {n: Column() for n in batches.names}
+    rows = 0
+    for batch in batches.read(light=True):
+        rows += len(batch)
+        for row in batch:
+            for name, value in row.items():
+                column = theirs.get(name)
+                if column is None:
+                    column = theirs[name] = Column()
+                kind = type(value)
+                if kind is float or kind is int or (value is not None and value != ""):
+                    if math.isnan(_number(value)):
+                        column.others += kind is not float
+                    else:
+                        column.numbers += 1
+    if not rows:
+        raise InputError(f"{source} has no rows; nothing can be measured from it.")
+    for name in columns.values():
+        if name not in theirs:
+            raise InputError(
+                f"{source} has no column {name!r} (--columns); it has {', '.join(theirs)}."
+            )
+    for name, column in theirs.items():
+        if name not in columns and name not in columns.values():
+            found[name] = column
+    found |= {ours: theirs[name] for ours, name in columns.items()}
+    hidden = [o for o in columns if o in theirs and o not in columns.values()]
+    return Survey(found, rows, tuple(hidden))
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which columns are what."""
 
     text: bool
+    """Whether the built-in features are measured."""
+    answers: bool
+    """Whether there are texts."""
     sides: tuple[str, ...]
     """Features given for each side."""
     pair: tuple[str, ...]
@@ -130,15 +196,17 @@ class Plan:
     scores: tuple[str, ...]
     known: tuple[str, ...]
     """Of prompt, label, weight and split, those that are there."""
-    skipped: tuple[str, ...] = ()
-    """Columns that are no numbers."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are not used, and why."""
     keep: bool = False
 
 
-def _plan(piece: dict[str, Any], source: str, text: bool) -> Plan:
-    have = piece["columns"]
+def _plan(survey: Survey, source: str, text: bool) -> Plan:
+    have = survey.columns
+    given = [n for n in have if n not in OWN]
+    numeric = [n for n in given if 2 * have[n].numbers >= survey.rows]
     lacking = [s for s in SIDES if s not in have]
-    numbers = _features(have, piece) or any(s in have for s in SCORES)
+    numbers = numeric or any(s in have for s in SCORES)
     if lacking and (len(lacking) == 1 or not numbers):
         raise InputError(
             f"{source} has no column {lacking[0]!r}; it has {', '.join(have)}. Name it: --columns "
@@ -151,43 +219,34 @@ def _plan(piece: dict[str, Any], source: str, text: bool) -> Plan:
         if len(lone) == 1:
             other = next(s for s in both if s not in scores)
             raise InputError(f"{source} has {lone[0]} and no {other}.")
-    sides, pair, skipped = [], [], []
-    for name in _features(have, piece):
-        base = name.removesuffix("_chosen")
-        if name.endswith("_chosen") and f"{base}_rejected" in have:
-            sides.append(base)
-        elif name.endswith(("_chosen", "_rejected")):
-            base = name.rsplit("_", 1)[0]
-            if base not in sides:
-                raise InputError(
-                    f"{source} has {name!r} and not its other side; a feature of a side needs both."
-                )
-        else:
+    sides, pair = [], []
+    unused = dict.fromkeys(survey.hidden, "--columns gives its name to another")
+    unused |= {n: _lacks(have[n], survey.rows) for n in given if n not in numeric}
+    for name in sorted(numeric, key=lambda n: n.endswith("_rejected")):
+        base, _, side = name.rpartition("_")
+        if side not in SIDES or not base:
             pair.append(name)
-    numeric = set(_features(have, piece))
-    skipped = [n for n in have if n not in numeric and n not in OWN]
+            continue
+        other = f"{base}_{'rejected' if side == 'chosen' else 'chosen'}"
+        if other not in have:
+            raise InputError(
+                f"{source} has {name!r} and not its other side; a feature of a side needs both."
+            )
+        if other in unused:
+            unused[name] = f"its other side, {other}, is not used"
+        elif base not in sides:
+            sides.append(base)
     return Plan(
-        text and all(s in have for s in SIDES), tuple(sides), tuple(pair), scores,
-        tuple(n for n in ("prompt", "label", "weight", "split") if n in have), tuple(skipped),
+        text and not lacking, not lacking, tuple(sides), tuple(pair), scores,
+        tuple(n for n in ("prompt", "label", "weight", "split") if n in have), unused,
     )  # fmt: skip
 
 
-def _features(have: Sequence[str], piece: dict[str, Any]) -> list[str]:
-    """Return the columns that are numbers, sides first by `_chosen`."""
-    found = [n for n in have if n not in OWN and _numeric(piece["rows"], n)]
-    return sorted(found, key=lambda n: (n.endswith("_rejected"), have.index(n)))
-
-
-def _numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    seen = False
-    for row in rows[:200]:
-        value = row.get(name)
-        if value is None or value == "":
-            continue
-        if not isinstance(value, int | float):
-            return False
-        seen = True
-    return seen
+def _lacks(column: Column, rows: int) -> str:
+    """Return why a column is no feature."""
+    if not column.numbers:
+        return "no numbers" if column.others else "empty"
+    return f"a number in {column.numbers:,} of {rows:,} rows, fewer than half"
 
 
 def _measure(plan: Plan, piece: dict[str, Any]) -> dict[str, Any]:
@@ -198,61 +257,25 @@ def _measure(plan: Plan, piece: dict[str, Any]) -> dict[str, Any]:
     more = {n: [] for n in (*plan.scores, *plan.known) if n != "prompt"}
     dropped: dict[str, int] = {}
 
-    def drop(why: str) -> None:
-        dropped[why] = dropped.get(why, 0) + 1
-
     for number, row in enumerate(piece["rows"], piece["start"]):
-        sides, digest = [], []
-        why = ""
-        for side in SIDES:
-            value = row.get(side)
-            measured: tuple[float, ...] = ()
-            if side in row:
-                if value is None or value == "":
-                    why = f"without {side}"
-                    break
-                try:
-                    prompt, answer = _text.split(value)
-                except ValueError as error:
-                    why = f"with a {side} that is no text: {error}"
-                    break
-                asked = str(row.get("prompt") or "") or prompt
-                digest.append(_digest(asked, answer))
-                if plan.text:
-                    measured = _text.measure(asked, answer)
-                    if side == "chosen":
-                        digest.insert(0, _digest(asked))
-            given = [row.get(f"{f}_{side}") for f in plan.sides]
-            own = [row.get(f) if side == "chosen" else 0.0 for f in plan.pair]
-            if any(_bad(v) for v in (*given, *own)):
-                why = "with a feature that is not known"
-                break
-            sides.append((*measured, *map(float, given), *map(float, own)))
-        if not why and "label" in more:
-            text = str(row.get("label") if row.get("label") is not None else "").strip().lower()
-            if text not in LABELS:
-                why = "with a label that is neither chosen, rejected nor empty"
-        if not why and "weight" in more:
-            value = row.get("weight")
-            if _bad(value) or float(value) < 0:  # pyright: ignore[reportArgumentType]
-                why = "with a weight that is not a number from 0 on"
-        if why:
-            drop(f"rows {why}")
+        try:
+            sides, digest, kept = _row(plan, row)
+        except Unusable as error:
+            why = f"rows {error}"
+            dropped[why] = dropped.get(why, 0) + 1
             continue
         out["one"].append(sides[0])
         out["two"].append(sides[1])
-        out["digest"].append(digest if len(digest) == 3 else (0, 0, 0))
+        out["digest"].append(digest)
         out["row"].append(number)
-        if plan.keep:
-            asked = str(row.get("prompt") or "") or _text.split(row["chosen"])[0]
-            out["kept"].append((asked, row["chosen"], row["rejected"]))
+        if plan.keep and plan.answers:
+            out["kept"].append(kept)
         for name in plan.scores:
-            value = row.get(name)
-            more[name].append(float("nan") if _bad(value) else float(value))  # pyright: ignore
+            more[name].append(_number(row.get(name)))
         if "label" in more:
-            more["label"].append(LABELS[str(row.get("label") or "").strip().lower()])
+            more["label"].append(LABELS[_label(row)])
         if "weight" in more:
-            more["weight"].append(float(row["weight"]))
+            more["weight"].append(_number(row["weight"]))
         if "split" in more:
             more["split"].append(str(row.get("split") or ""))
     made: dict[str, Any] = {
@@ -266,14 +289,81 @@ def _measure(plan: Plan, piece: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _bad(value: Any) -> bool:
-    return not isinstance(value, int | float) or not math.isfinite(value)
+class Unusable(Exception):
+    """A row cannot be used; the message says why, after "rows"."""
+
+
+def _row(plan: Plan, row: Mapping[str, Any]) -> tuple[list[Any], tuple[int, int, int], Any]:
+    """Return a row's features by side, its digests, and (what was asked, chosen, rejected, the
+    prompt as it stands) where there are texts.
+
+    Raises:
+        Unusable: it cannot be used.
+    """
+    sides = []
+    digests = (0, 0, 0)
+    asked: list[str] = []
+    column = row.get("prompt")
+    if plan.answers:
+        texts = []
+        for side in SIDES:
+            value = row.get(side)
+            if value is None or value == "":
+                raise Unusable(f"without {side}")
+            try:
+                inside, answer = _text.split(value)
+                texts.append((_text.prompt(column) or inside, answer, _text.system(value)))
+            except ValueError as error:
+                raise Unusable(f"with a {side} that is no text: {error}") from None
+        asked = [a for a, _, _ in texts]
+        if plan.text:
+            whole = ["\n".join((*system, a)) for a, _, system in texts]
+            one, two = (_digest(w, t[1]) for w, t in zip(whole, texts, strict=True))
+            digests = (_digest(whole[0]) if whole[0].strip() else 0, one, two)
+            sides = [_text.measure(a, answer) for a, answer, _ in texts]
+    sides = sides or [(), ()]
+    own = [_feature(row, f) for f in plan.pair]
+    for k, side in enumerate(SIDES):
+        given = [_feature(row, f"{f}_{side}") for f in plan.sides]
+        sides[k] = (*sides[k], *given, *(own if not k else [0.0] * len(own)))
+    if "label" in plan.known and _label(row) not in LABELS:
+        raise Unusable("with a label that is neither chosen, rejected nor empty")
+    if "weight" in plan.known and not _number(row.get("weight")) >= 0:
+        raise Unusable("with a weight that is not a number from 0 on")
+    kept = (asked[0], row["chosen"], row["rejected"], column) if asked else None
+    return sides, digests, kept
+
+
+def _feature(row: Mapping[str, Any], name: str) -> float:
+    value = _number(row.get(name))
+    if math.isnan(value):
+        raise Unusable(f"without a number in {name}")
+    return value
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    value = row.get("label")
+    return "" if value is None else str(value).strip().lower()
+
+
+def _number(value: Any) -> float:
+    """Return a finite number, also one that is written as text; else NaN."""
+    if type(value) is not float:
+        if not isinstance(value, int | float | str) or (isinstance(value, str) and "_" in value):
+            return math.nan
+        try:
+            value = float(value)
+        except (OverflowError, ValueError):
+            return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _digest(*texts: str) -> int:
     """Return 64 bits of a text, whatever its case and white space."""
     plain = "\0".join(" ".join(t.lower().split()) for t in texts)
-    return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(
+        hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=8).digest(), "big"
+    )
 
 
 def _joined(plan: Plan, parts: Sequence[Mapping[str, Any]], source: str) -> Pairs:
@@ -299,6 +389,8 @@ def _joined(plan: Plan, parts: Sequence[Mapping[str, Any]], source: str) -> Pair
     def cat(name: str) -> Any:
         return np.concatenate([p[name] for p in whole])
 
+    if "weight" in plan.known and not any(p["weight"].any() for p in whole):
+        raise InputError(f"{source}: all weights are 0; nothing can be measured from it.")
     kept = [k for p in whole for k in p["kept"]]
     one, two = cat("one"), cat("two")
     of_pair = np.isin(names, plan.pair) & ((one >= 0).all(0) | (one <= 0).all(0))
@@ -311,105 +403,22 @@ def _joined(plan: Plan, parts: Sequence[Mapping[str, Any]], source: str) -> Pair
         weight=cat("weight") if "weight" in plan.known else None,
         split=tuple(s for p in whole for s in p["split"]) if "split" in plan.known else None,
         sides=(tuple(k[1] for k in kept), tuple(k[2] for k in kept)) if kept else None,
-        prompts=tuple(k[0] for k in kept),
+        prompts=tuple(k[0] for k in kept), asked=tuple(k[3] for k in kept),
+        unused=plan.unused, texts=plan.answers,
         digests=cat("digest") if plan.text else None, row=cat("row"), rows=rows, dropped=dropped,
     )  # fmt: skip
 
 
-def _pieces(source: str | Path, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _pieces(batches: Batches, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield rows, `PIECE` at a time, with columns under our names."""
-    for ours in columns:
-        if ours not in OWN:
-            raise InputError(f"--columns {ours}: the names are {', '.join(OWN)}.")
     start = 1
-    theirs = {t: o for o, t in columns.items()}
-    for rows in _batches(source):
-        have = list(dict.fromkeys(k for row in rows[:50] for k in row))
-        if missing := [t for t in theirs if t not in have and start == 1]:
-            raise InputError(
-                f"{source} has no column {missing[0]!r} (--columns); it has {', '.join(have)}."
-            )
-        if theirs:
-            rows = [{theirs.get(k, k): v for k, v in row.items()} for row in rows]
-            have = [theirs.get(k, k) for k in have]
-        yield {"rows": rows, "columns": have, "start": start}
+    taken = {*columns, *columns.values()}
+    for rows in batches.read():
+        if columns:
+            rows = [
+                {k: v for k, v in row.items() if k not in taken}
+                | {ours: row[name] for ours, name in columns.items() if name in row}
+                for row in rows
+            ]
+        yield {"rows": rows, "start": start}
         start += len(rows)
-
-
-def _batches(source: str | Path) -> Iterator[list[dict[str, Any]]]:
-    name = str(source)
-    if name.startswith("hf:"):
-        yield from _hub(name)
-        return
-    path = Path(source)
-    suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()
-    if suffix in (".jsonl", ".ndjson") and path.is_file():
-        yield from _lines(path)
-    elif suffix in (".parquet", ".pq") and path.is_file():
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            for batch in pq.ParquetFile(path).iter_batches(PIECE):
-                yield batch.to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} is not a Parquet file: {error}") from None
-    else:
-        frame = _files.read(path)
-        for k in range(0, len(frame), PIECE):
-            part = frame.iloc[k : k + PIECE].astype("object")
-            names = list(map(str, part.columns))
-            values = part.where(part.notna(), None).itertuples(index=False)
-            yield [dict(zip(names, row, strict=True)) for row in values]
-
-
-def _lines(path: Path) -> Iterator[list[dict[str, Any]]]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-    rows: list[dict[str, Any]] = []
-    number = 0
-    try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                row = json.loads(line.decode())
-                if not isinstance(row, dict):
-                    raise InputError(f"{path}, line {number} is no JSON object: {str(row)[:60]}")
-                rows.append(row)
-                if len(rows) == PIECE:
-                    yield rows
-                    rows = []
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}, line {number} is not UTF-8 (byte 0x{error.object[error.start]:02x}); convert "
-            "the file first, for example with iconv -t UTF-8."
-        ) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number} is not JSON: {error}") from None
-    except (EOFError, OSError) as error:
-        raise InputError(f"{path} is a broken file: {error}") from None
-    if rows:
-        yield rows
-
-
-def _hub(name: str) -> Iterator[list[dict[str, Any]]]:
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtraError(
-            "a Hugging Face data set needs datasets: pip install 'hackproof[language]'."
-        ) from None
-    _, _, rest = name.partition(":")
-    where, _, split = rest.partition(":")
-    try:
-        if Path(where).is_dir():
-            found = datasets.load_from_disk(where)
-            found = found[split or "train"] if isinstance(found, datasets.DatasetDict) else found
-        else:
-            found = datasets.load_dataset(where, split=split or "train")
-    except Exception as error:
-        raise InputError(f"the data set {where!r} cannot be loaded: {error}") from None
-    for k in range(0, len(found), PIECE):
-        part = found[k : k + PIECE]
-        yield [dict(zip(part, values, strict=True)) for values in zip(*part.values(), strict=True)]

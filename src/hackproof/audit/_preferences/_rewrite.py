@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hackproof.audit._preferences import _learnt, _text
-from hackproof.audit._preferences._models import Score
+from hackproof.audit._preferences._models import Score, shown
 from hackproof.audit._preferences._read import Pairs
 from hackproof.audit._statistics import rate
 
@@ -56,7 +56,10 @@ def rewritten(side: Any, rewrite: Callable[[str], str]) -> Any:
         at = stem.rfind(answer)
         return f"{side[:at]}{rewrite(answer)}{side[at + len(answer) :]}"
     messages = side.tolist() if hasattr(side, "tolist") else list(side)
-    return [*messages[:-1], {**messages[-1], "content": rewrite(str(messages[-1]["content"]))}]
+    return [
+        *messages[:-1],
+        {**messages[-1], "content": rewrite(_text.said(messages[-1]["content"]))},
+    ]
 
 
 def robustness(pairs: Pairs, model: Score, limit: int, seed: int) -> list[dict[str, Any]]:
@@ -80,7 +83,10 @@ def robustness(pairs: Pairs, model: Score, limit: int, seed: int) -> list[dict[s
         which, way = int(kind) % 2, names[int(kind) // 2]
         both[which] = rewritten(both[which], REWRITES[way])
         texts += both
-    old, new = np.array(model(before)).reshape(-1, 2), np.array(model(texts)).reshape(-1, 2)
+    which = np.repeat(chosen, 2).tolist()
+    old, new = (
+        np.array(model(shown(pairs, which, some, model))).reshape(-1, 2) for some in (before, texts)
+    )
     flipped = (old[:, 0] > old[:, 1]) != (new[:, 0] > new[:, 1])
     moved = new - old
     changes = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 WORD = re.compile(r"[a-z']+")
+LETTERS = re.compile(r"[^\W\d_]+")
 MARKS = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s|^#{1,6}\s|\*\*[^*\n]+\*\*|^```|^\|.*\|\s*$", re.M)
 
 
@@ -85,11 +86,17 @@ FEATURES = (
 NAMES = tuple(f.name for f in FEATURES)
 
 
+def _foreign(low: str) -> int:
+    """Return how many words of a text have no letter of a to z: `WORD` does not see them."""
+    return sum(not WORD.search(w) for w in LETTERS.findall(low))
+
+
 def measure(prompt: str, answer: str) -> tuple[float, ...]:
     """Return the features of an answer, in the order of `FEATURES`."""
     low = answer.lower().replace("’", "'")  # noqa: RUF001
     words = WORD.findall(low)
-    n = max(len(words), 1)
+    count = len(words) if low.isascii() else len(words) + _foreign(low)
+    n = max(count, 1)
     hedges = sum(w in HEDGES for w in words)
     good = sum(w in POSITIVE for w in words)
     bad = sum(w in NEGATIVE for w in words)
@@ -98,7 +105,7 @@ def measure(prompt: str, answer: str) -> tuple[float, ...]:
     if VIEW.search(prompt.lower().replace("’", "'")):  # noqa: RUF001
         agreement = float(bool(AGREES.search(opening))) - float(bool(DISAGREES.search(opening)))
     return (
-        len(words) / 100, float(len(MARKS.findall(answer))), float(bool(REFUSAL.search(low))),
+        count / 100, float(len(MARKS.findall(answer))), float(bool(REFUSAL.search(low))),
         100 * hedges / n, agreement, 100 * (good - bad) / n, float(bool(FLATTERY.search(low))),
     )  # fmt: skip
 
@@ -117,12 +124,45 @@ def split(value: Any) -> tuple[str, str]:
         if turns and turns[-1].group(1) == "Assistant":
             return value[: turns[-1].start()].strip(), value[turns[-1].end() :].strip()
         return "", value
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    found = messages(value)
+    if found is None:
+        raise ValueError(f"{type(value).__name__} is neither text nor messages")
+    if "content" not in found[-1]:
+        raise ValueError("a message without content")
+    return "\n".join(_asked(found[:-1])), said(found[-1]["content"])
+
+
+def messages(value: Any) -> list[Mapping[str, Any]] | None:
+    """Return a list of messages, or None where a value is none."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list) and value and all(isinstance(m, Mapping) for m in value):
-        last = value[-1]
-        if "content" not in last:
-            raise ValueError("a message without content")
-        asked = [str(m.get("content") or "") for m in value[:-1] if m.get("role") != "system"]
-        return "\n".join(asked), str(last["content"] or "")
-    raise ValueError(f"{type(value).__name__} is neither text nor messages")
+        return value
+    return None
+
+
+def said(content: Any) -> str:
+    """Return a message's content as text: of a list of parts, those that are text."""
+    if isinstance(content, list):
+        return "".join(str(p.get("text") or "") if isinstance(p, Mapping) else str(p)
+                       for p in content)  # fmt: skip
+    return str(content or "")
+
+
+def _asked(found: list[Mapping[str, Any]]) -> list[str]:
+    return [said(m.get("content")) for m in found if m.get("role") != "system"]
+
+
+def system(value: Any) -> list[str]:
+    """Return what a side's system messages say: part of the prompt, though no asker's words."""
+    if isinstance(value, str):
+        return []
+    found = (messages(value) or [])[:-1]
+    return [said(m.get("content")) for m in found if m.get("role") == "system"]
+
+
+def prompt(value: Any) -> str:
+    """Return the text of a column `prompt`: text, or messages."""
+    if isinstance(value, str):
+        return value
+    found = messages(value)
+    return str(value or "") if found is None else "\n".join(said(m.get("content")) for m in found)
