@@ -181,7 +181,8 @@ def _self_preference(
                 raise unknown("generator in --own", model, generators)
     heat = Table("heat_map", "Share won by each generator under each judge",
                  tuple(_own.heat_map(verdicts, own)),
-                 "A dark diagonal alone does not tell self-preference from quality.")  # fmt: skip
+                 "A dark diagonal alone does not tell self-preference from quality."
+                 + _nameless(verdicts))  # fmt: skip
     sign = _own.owners(verdicts, own)
     if not sign.any():
         return [], [], [heat], Check(name, False, "no judge wrote an answer of its own (--own "
@@ -192,11 +193,23 @@ def _self_preference(
     if any(r["lean"] is not None for r in rows):
         return rows, [], [heat], Check(name, True)
     others = _own.beside_others(verdicts, sign, seed)
-    table = Table("own", "What being its own adds, beside the other judges' view", tuple(others))
+    table = Table(
+        "own", "What being its own adds, beside the other judges' view", tuple(others),
+        "left_out: pairs with an answer of its own whose writers the other judges' games do not "
+        "link." + _nameless(verdicts),
+    )  # fmt: skip
     if any(r["log_odds"] is not None for r in others):
         return rows, others, [heat, table], Check(name, True, "by the other judges: no gold label")
     why = others[0]["why"] if others else rows[0]["why"]
     return rows, [], [heat, table], Check(name, False, why)
+
+
+def _nameless(verdicts: Verdicts) -> str:
+    """Return how many entries say not who judged or who wrote, where some do not."""
+    count = int((~_own.named(verdicts)).sum())
+    if not count:
+        return ""
+    return f" {count:,} pairs lack the name of the judge or of a writer and are left out."
 
 
 def _missing(cells: Sequence[Mapping[str, Any]]) -> str:
