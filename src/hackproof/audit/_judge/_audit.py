@@ -104,8 +104,8 @@ def audit(
         ))  # fmt: skip
     if "repairs" in checks:
         made = _repair.repairs(verdicts) if verdicts.both().any() else []
-        ran.append(Check("repairs", bool(made),
-                         "" if made else "they need verdicts in both orders"))  # fmt: skip
+        ran.append(Check("repairs", bool(made), _repair.left_out(verdicts, made) if made
+                         else "they need verdicts in both orders"))  # fmt: skip
         tables.append(Table(
             "repairs", "Published repairs, on the same pairs", tuple(made),
             "place: how much more often verdicts lean to the first place than to the second. "
@@ -113,7 +113,7 @@ def audit(
             ("judge", "strategy", "repair", "calls", "pairs", "place", "accuracy", "gain",
              "gain_per_call", "random"),
         ))  # fmt: skip
-    return Audit("judge", target, _facts(verdicts), tuple(tables), tuple(found), tuple(ran),
+    return Audit("judge", target, _facts(verdicts, len(once)), tuple(tables), tuple(found), tuple(ran),
                  verdicts.dropped)  # fmt: skip
 
 
@@ -134,7 +134,8 @@ def recount(
         InputError: the table cannot be read, or has no such judge.
     """
     verdicts = load(table, columns, pairs=pairs, means=means)
-    if judge not in verdicts.judge.values:
+    nameless = not judge and (verdicts.judge.codes < 0).any()
+    if judge not in verdicts.judge.values and not nameless:
         raise unknown("judge", judge, verdicts.judge.values)
     return _counted(verdicts, judge, strategy, subset)
 
@@ -220,11 +221,11 @@ def _missing(cells: Sequence[Mapping[str, Any]]) -> str:
     )  # fmt: skip
 
 
-def _facts(verdicts: Verdicts) -> dict[str, Any]:
+def _facts(verdicts: Verdicts, pairs: int) -> dict[str, Any]:
     unreadable = sum(int((v == UNREADABLE).sum()) for v in (verdicts.order_12, verdicts.order_21))
     facts: dict[str, Any] = {
         "rows": verdicts.rows or len(verdicts),
-        "pairs": f"{len(verdicts):,} ({summary(verdicts)}, "
+        "pairs": f"{pairs:,} ({summary(verdicts)}, "
                  f"{len(verdicts.item.values):,} items)",
         "read as": "; ".join(verdicts.notes),
     }  # fmt: skip

@@ -20,7 +20,7 @@ LEAST = 20
 """Pairs with one's own answer below which nothing is said."""
 LINK = 20
 """Games that would have to be lost before two generators could no longer be compared."""
-WINS = 3
+WINS = 10
 """Wins, either way, that a comparison of two generators hangs on at least: one that always wins has
 no strength that could be told."""
 UNTOLD = "what it adds cannot be told from quality"
