@@ -110,7 +110,10 @@ def load(
             raise InputError(f"{path.name} says in no row which pair it is about.")
     found = _verdicts(frame, _turns(frame, items, notes), path, means, unplaced, notes)
     if not (found.order_12 >= 0).any() and not (found.order_21 >= 0).any():
-        raise InputError(f"{path.name} holds no verdict that can be read; nothing can be measured.")
+        raise InputError(
+            f"{path.name} holds no verdict that can be read; nothing can be measured "
+            f"({'; '.join(notes)})."
+        )
     return replace(found, notes=tuple(notes), dropped=dropped, rows=rows)
 
 
