@@ -138,7 +138,7 @@ def _where(row: Mapping[str, Any]) -> str:
 
 
 def cells_with(verdicts: Verdicts, judge: str, strategy: str, subset: str) -> Any:
-    """Return which entries belong to a cell; '' stands for any strategy or subset, and for no judge."""
+    """Return which entries belong to a cell; '' is any strategy or subset, and no judge."""
     import numpy as np
 
     chosen = np.ones(len(verdicts), dtype=bool)

@@ -131,7 +131,7 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
             row["why"] = f"no other judge, and no gold label: {UNTOLD}"
         elif (mine & (sign == 0) & (one != two)).sum() < LEAST:
             row["why"] = (
-                f"it judged fewer than {LEAST} pairs without an answer of its own whose writers the "
+                f"it judged fewer than {LEAST} pairs of other writers whom the "
                 f"other judges compared: its sharpness is unknown, and {UNTOLD}"
             )
         else:
