@@ -113,8 +113,8 @@ def audit(
             ("judge", "strategy", "repair", "calls", "pairs", "place", "accuracy", "gain",
              "gain_per_call", "random"),
         ))  # fmt: skip
-    return Audit("judge", target, _facts(verdicts, len(once)), tuple(tables), tuple(found), tuple(ran),
-                 verdicts.dropped)  # fmt: skip
+    return Audit("judge", target, _facts(verdicts, len(once)), tuple(tables), tuple(found),
+                 tuple(ran), verdicts.dropped)  # fmt: skip
 
 
 def recount(
