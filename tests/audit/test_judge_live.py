@@ -246,3 +246,17 @@ def test_the_command_writes_every_format(hackproof, tmp_path):
     assert json.loads(printed.stdout)["findings"][0]["rule"] == "judge-position"
     assert hackproof("audit", "judge", "t.csv").returncode == 1
     assert hackproof("audit", "judge", "t.csv", "--columns", "x").returncode == 2
+
+
+def test_probes_that_measure_nothing_did_not_run():
+    audit = judge(honest, checks=["probes"], probes=8)
+    assert not audit.checks[0].ran
+    assert "too few" in audit.checks[0].why
+    assert judge(honest, checks=["probes"], probes=11).checks[0].ran
+
+
+def test_replies_that_are_no_scores_are_unreadable():
+    numpy = pytest.importorskip("numpy")
+    assert _ask.verdict(("eight", "seven")) == UNREADABLE
+    assert _ask.verdict(numpy.array([8, 7])) == FIRST
+    assert _ask.verdict("1.0") == FIRST

@@ -378,3 +378,130 @@ def test_recount_wants_a_judge_that_is_there(tmp_path):
     assert recount(path, judge="x") == (1, 0)
     with pytest.raises(InputError, match="unknown judge"):
         recount(path, judge="y")
+
+
+def cell(path, **more):
+    """Return the one cell of a table's audit."""
+    return judge(path, checks=["position", "agreement"], **more).table("cells").rows[0]
+
+
+def test_a_winner_by_a_models_name_is_that_model_whatever_its_place(tmp_path):
+    rng = np.random.default_rng(6)
+    won = rng.integers(0, 2, 60)
+    for shown in (False, True):
+        rows = []
+        for i in range(60):
+            for order in ("AB", "BA"):
+                x, y = ("y", "x") if shown and order == "BA" else ("x", "y")
+                rows.append({"item": i, "order": order, "model_a": x, "model_b": y,
+                             "winner": "xy"[won[i]], "gold": 1 + won[i]})  # fmt: skip
+        row = cell(write(tmp_path, "t.csv", rows))
+        assert (row["n"], row["flip_rate"], row["accuracy"]) == (60, 0.0, 1.0)
+    wide = [{"item": i, "model_1": "x", "model_2": "y", "winner_12": "xy"[w], "winner_21": "xy"[w]}
+            for i, w in enumerate(won)]  # fmt: skip
+    assert cell(write(tmp_path, "w.csv", wide), means="positions")["flip_rate"] == 0.0
+
+
+def test_a_table_of_pairs_is_matched_by_its_writers(tmp_path):
+    rng = np.random.default_rng(7)
+    won = rng.integers(1, 3, 60)
+    rows = [{"item": i, "model_1": "x", "model_2": "y", "winner": "AB"[w - 1]}
+            for i, w in enumerate(won)]  # fmt: skip
+    rows += [{"item": i, "model_1": "y", "model_2": "x", "winner": "BA"[w - 1]}
+             for i, w in enumerate(won)]  # fmt: skip
+    rng.shuffle(rows)
+    pairs = [{"item": i, "model_1": "x", "model_2": "y", "gold": w} for i, w in enumerate(won)]
+    path = write(tmp_path, "v.csv", rows)
+    row = cell(path, pairs=write(tmp_path, "p.csv", pairs))
+    assert (row["n"], row["accuracy"]) == (60, 1.0)
+    for p in pairs:
+        del p["model_1"], p["model_2"]
+    with pytest.raises(InputError, match="give it model_1 and model_2"):
+        judge(path, pairs=write(tmp_path, "p.csv", pairs))
+
+
+def test_empty_samples_large_identifiers_and_blanks_merge_or_split_no_pairs(tmp_path):
+    rows = [{"item": i, "order": o, "winner": "A", "sample": None if i % 3 else 0}
+            for i in range(30) for o in (12, 21)]  # fmt: skip
+    assert cell(write(tmp_path, "s.csv", rows))["n"] == 30
+    large = [{"item": 1234567890123450000 + i if i else None, "winner_12": 1, "winner_21": 1}
+             for i in range(30)]  # fmt: skip
+    assert cell(write(tmp_path, "k.jsonl", large))["n"] == 29
+    text = "item,winner_12,winner_21\n,1,1\n"
+    (tmp_path / "k.csv").write_text(text + "".join(f"{r['item']},1,1\n" for r in large[1:]))
+    assert cell(tmp_path / "k.csv")["n"] == 29
+    mixed = [{"item": f"{i} " if o == 12 else i, "order": o, "winner": "A"}
+             for i in range(30) for o in (12, 21)]  # fmt: skip
+    assert cell(write(tmp_path, "m.jsonl", mixed))["both_valid"] == 30
+
+
+def test_codings_that_are_read_in_part_are_refused(tmp_path):
+    for words in (["1", "0", "tie"], [0, 0.5, 1], [0, 1, 2], ["one", "A", "B"]):
+        rows = [
+            {"item": i, "order": o, "winner": words[i % 3]} for i in range(60) for o in (12, 21)
+        ]
+        with pytest.raises(InputError, match=r"holds 0 and 1|often holds"):
+            judge(write(tmp_path, "t.csv", rows))
+    scores = [{"item": i, "order": o, "score_1": -1.0, "score_2": -2.0}
+              for i in range(20) for o in (12, 21)]  # fmt: skip
+    assert cell(write(tmp_path, "t.csv", scores))["first_both"] == 20
+    scores = [{**r, "score_1": "8/10"} for r in scores]
+    with pytest.raises(InputError, match="40 entries of score_1"):
+        judge(write(tmp_path, "t.csv", scores))
+
+
+def test_gold_labels_that_differ_or_cannot_be_read_are_counted(tmp_path):
+    rows = [{"item": i, "order": o, "winner": "A", "gold": 1 if o == 12 or i else 2}
+            for i in range(20) for o in (12, 21)]  # fmt: skip
+    audit = judge(write(tmp_path, "t.csv", rows), checks=["agreement"])
+    assert "1 pairs have gold labels that differ" in audit.facts["read as"]
+    assert audit.table("cells").rows[0]["accuracy_n"] == 38
+    rows[4]["gold"] = rows[5]["gold"] = "good"
+    audit = judge(write(tmp_path, "t.csv", rows), checks=["agreement"])
+    assert "2 gold labels are no winner" in audit.facts["read as"]
+
+
+def test_the_item_is_the_most_specific_column_that_names_pairs(tmp_path):
+    rows = [
+        {"question_id": i // 4, "pair_id": i, "winner_12": 1, "winner_21": 1} for i in range(40)
+    ]
+    assert cell(write(tmp_path, "a.csv", rows))["n"] == 40
+    rows = [{"id": 2 * i + k, "question": f"q{i}", "order": o, "winner": "A"}
+            for i in range(20) for k, o in enumerate((12, 21))]  # fmt: skip
+    assert cell(write(tmp_path, "b.csv", rows))["both_valid"] == 20
+    rows = [{"question_id": i, "turn": t, "judge": ["gpt-4", "v2"], "g1_winner": "model_1",
+             "g2_winner": "model_1"} for i in range(20) for t in (1, 2)]  # fmt: skip
+    row = cell(write(tmp_path, "c.jsonl", rows))
+    assert (row["n"], row["judge"]) == (40, "gpt-4/v2")
+
+
+def test_writers_without_games_or_names_accuse_nobody(tmp_path):
+    """Two judges, three writers: each other's view says nothing of one's own against the other."""
+    rng = np.random.default_rng(8)
+    quality = {"a": -2.0, "b": 0.0, "c": 0.0}
+    rows = []
+    for i in range(400):
+        x, y = rng.choice(list(quality), 2, replace=False)
+        for j in ("a", "b"):
+            won = 1 if rng.random() < 1 / (1 + math.exp(quality[y] - quality[x])) else 2
+            rows.append({"item": i, "judge": j, "model_1": x, "model_2": y, "winner_12": won,
+                         "winner_21": won})  # fmt: skip
+    audit = judge(write(tmp_path, "t.csv", rows), checks=["self-preference"])
+    assert not audit.findings
+    assert "cannot be told from quality" in audit.checks[0].why
+    for r in rows:
+        r["model_1"], r["model_2"] = (None if m == "c" else m for m in (r["model_1"], r["model_2"]))
+    audit = judge(write(tmp_path, "t.csv", rows), checks=["self-preference"])
+    assert not audit.findings
+    assert "are left out" in audit.table("heat_map").note
+
+
+def test_repairs_say_whom_they_leave_out(tmp_path):
+    rows = [{"item": i, "order": o, "winner": "A", "score": 0.9, "sample": k}
+            for i in range(20) for o in (12, 21) for k in range(2 if i < 15 else 1)]  # fmt: skip
+    audit = judge(write(tmp_path, "t.csv", rows), checks=["repairs"])
+    assert audit.checks[0].ran
+    assert "5 of 20" in audit.checks[0].why
+    rows = [{"item": 0, "judge": None, "winner_12": 1, "winner_21": 2},
+            {"item": 1, "judge": "x", "winner_12": 1, "winner_21": 1}]  # fmt: skip
+    assert recount(write(tmp_path, "n.csv", rows), judge="") == (1, 0)

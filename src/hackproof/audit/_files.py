@@ -46,14 +46,12 @@ def _parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path).to_pandas(strings_to_categorical=False)
+        return _exact(pq.read_table(path))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} is not a Parquet file: {error}") from None
 
 
 def _text(path: Path, kind: str) -> pd.DataFrame:
-    import pandas as pd
-
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         try:
@@ -74,14 +72,18 @@ def _text(path: Path, kind: str) -> pd.DataFrame:
             raise InputError(f"{path} is not JSON: {error}") from None
         if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
             raise InputError(f"{path} must hold a list of objects.")
-        return pd.DataFrame(value)
-    return pd.DataFrame(list(_json_lines(path, raw)))
+        return _rows(value)
+    return _rows(list(_json_lines(path, raw)))
 
 
 def _csv(path: Path, raw: bytes, separator: str) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import csv
 
+    try:
+        raw.split(b"\n", 1)[0].decode()
+    except UnicodeDecodeError:
+        raise _not_utf8(path, raw) from None
     # Text is read as categories: ten million verdicts fit.
     try:
         found = csv.read_csv(
@@ -104,7 +106,33 @@ def _csv(path: Path, raw: bytes, separator: str) -> pd.DataFrame:
     if len(set(found.column_names)) < found.num_columns:
         twice = sorted({n for n in found.column_names if found.column_names.count(n) > 1})
         raise InputError(f"{path} has the column {twice[0]!r} twice.")
-    return found.to_pandas()
+    return _exact(found)
+
+
+def _exact(table: Any) -> pd.DataFrame:
+    """Return an Arrow table as a frame; integers beyond 2**53 beside gaps stay integers."""
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    frame = table.to_pandas()
+    for name in table.column_names:
+        column = table[name]
+        if kinds.is_integer(column.type) and column.null_count:
+            most = pc.max(column).as_py() or 0  # pyright: ignore[reportAttributeAccessIssue]
+            if most > 2**53:
+                frame[name] = column.to_pandas(integer_object_nulls=True).to_numpy()
+    return frame
+
+
+def _rows(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows as a frame; integers beyond 2**53 beside gaps stay integers."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    for name in frame.columns[(frame.dtypes == "float64").to_numpy()]:
+        if (frame[name].abs() > 2**53).any():
+            frame[name] = pd.Series([r.get(name) for r in rows], dtype=object)
+    return frame
 
 
 def _json_lines(path: Path, raw: bytes) -> Iterable[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
+from urllib.parse import quote
 
 from hackproof.audit._finding import STATUSES, Check, Finding
 from hackproof.audit._report import Audit, Table, exit_code, finite
@@ -131,7 +132,7 @@ def as_sarif(kind: str, target: str, findings: list[Finding], checks: tuple[Chec
     A check that did not run is a notification, and the run is then not a successful one.
     """
     rules = {f.rule: f for f in findings}
-    where = {"physicalLocation": {"artifactLocation": {"uri": target}}}
+    where = {"physicalLocation": {"artifactLocation": {"uri": quote(target, safe="/:")}}}
     return {
         "$schema": SARIF,
         "version": "2.1.0",

@@ -38,7 +38,8 @@ class JudgeOptions(Output):
     limit: int = 0
     """Pairs to ask about; all where 0."""
     probes: int = 25
-    """Questions that attacks are tried on."""
+    """Questions that attacks are tried on; below 11 one attack that always works cannot be told
+    from chance, and the check did not run."""
     seed: int = 0
     """Of resamples."""
     checks: tuple[str, ...] = ()

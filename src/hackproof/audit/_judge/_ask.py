@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,8 +55,11 @@ def verdict(reply: Any) -> int:
     In a text the last [[A]], [[B]] or [[C]] counts; without one, its last word. Two of them in a
     text that disagree are read as the last one is.
     """
-    if isinstance(reply, list | tuple) and len(reply) == 2:
-        return int(_words.by_scores([reply[0]], [reply[1]])[0])
+    if _is_list(reply):
+        given = scores(reply)
+        if given is None:
+            return UNREADABLE
+        return int(_words.by_scores([given[0]], [given[1]])[0])
     word = _words.plain(reply)
     if word in _words.MEANING:
         return _words.MEANING[word]
@@ -68,10 +72,20 @@ def verdict(reply: Any) -> int:
 
 
 def scores(reply: Any) -> tuple[float, float] | None:
-    """Return both scores where the judge gave scores."""
-    if isinstance(reply, list | tuple) and len(reply) == 2:
-        return float(reply[0]), float(reply[1])
-    return None
+    """Return both scores where the judge gave scores; not a number twice for -1 twice, which is
+    how FastChat says that a review held none.
+    """
+    if not _is_list(reply) or len(reply) != 2:
+        return None
+    try:
+        one, two = float(reply[0]), float(reply[1])
+    except (TypeError, ValueError):
+        return None
+    return (math.nan, math.nan) if one == two == -1 else (one, two)
+
+
+def _is_list(reply: Any) -> bool:
+    return isinstance(reply, list | tuple) or bool(getattr(reply, "ndim", 0))
 
 
 def load_judge(name: str, prompt: str | None = None) -> Judge | None:

@@ -104,8 +104,8 @@ def audit(
         ))  # fmt: skip
     if "repairs" in checks:
         made = _repair.repairs(verdicts) if verdicts.both().any() else []
-        ran.append(Check("repairs", bool(made),
-                         "" if made else "they need verdicts in both orders"))  # fmt: skip
+        ran.append(Check("repairs", bool(made), _repair.left_out(verdicts, made) if made
+                         else "they need verdicts in both orders"))  # fmt: skip
         tables.append(Table(
             "repairs", "Published repairs, on the same pairs", tuple(made),
             "place: how much more often verdicts lean to the first place than to the second. "
@@ -113,8 +113,8 @@ def audit(
             ("judge", "strategy", "repair", "calls", "pairs", "place", "accuracy", "gain",
              "gain_per_call", "random"),
         ))  # fmt: skip
-    return Audit("judge", target, _facts(verdicts), tuple(tables), tuple(found), tuple(ran),
-                 verdicts.dropped)  # fmt: skip
+    return Audit("judge", target, _facts(verdicts, len(once)), tuple(tables), tuple(found),
+                 tuple(ran), verdicts.dropped)  # fmt: skip
 
 
 def recount(
@@ -134,7 +134,8 @@ def recount(
         InputError: the table cannot be read, or has no such judge.
     """
     verdicts = load(table, columns, pairs=pairs, means=means)
-    if judge not in verdicts.judge.values:
+    nameless = not judge and (verdicts.judge.codes < 0).any()
+    if judge not in verdicts.judge.values and not nameless:
         raise unknown("judge", judge, verdicts.judge.values)
     return _counted(verdicts, judge, strategy, subset)
 
@@ -181,7 +182,8 @@ def _self_preference(
                 raise unknown("generator in --own", model, generators)
     heat = Table("heat_map", "Share won by each generator under each judge",
                  tuple(_own.heat_map(verdicts, own)),
-                 "A dark diagonal alone does not tell self-preference from quality.")  # fmt: skip
+                 "A dark diagonal alone does not tell self-preference from quality."
+                 + _nameless(verdicts))  # fmt: skip
     sign = _own.owners(verdicts, own)
     if not sign.any():
         return [], [], [heat], Check(name, False, "no judge wrote an answer of its own (--own "
@@ -192,11 +194,23 @@ def _self_preference(
     if any(r["lean"] is not None for r in rows):
         return rows, [], [heat], Check(name, True)
     others = _own.beside_others(verdicts, sign, seed)
-    table = Table("own", "What being its own adds, beside the other judges' view", tuple(others))
+    table = Table(
+        "own", "What being its own adds, beside the other judges' view", tuple(others),
+        "left_out: pairs with an answer of its own whose writers the other judges' games do not "
+        "link." + _nameless(verdicts),
+    )  # fmt: skip
     if any(r["log_odds"] is not None for r in others):
         return rows, others, [heat, table], Check(name, True, "by the other judges: no gold label")
     why = others[0]["why"] if others else rows[0]["why"]
     return rows, [], [heat, table], Check(name, False, why)
+
+
+def _nameless(verdicts: Verdicts) -> str:
+    """Return how many entries say not who judged or who wrote, where some do not."""
+    count = int((~_own.named(verdicts)).sum())
+    if not count:
+        return ""
+    return f" {count:,} pairs lack the name of the judge or of a writer and are left out."
 
 
 def _missing(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -207,11 +221,11 @@ def _missing(cells: Sequence[Mapping[str, Any]]) -> str:
     )  # fmt: skip
 
 
-def _facts(verdicts: Verdicts) -> dict[str, Any]:
+def _facts(verdicts: Verdicts, pairs: int) -> dict[str, Any]:
     unreadable = sum(int((v == UNREADABLE).sum()) for v in (verdicts.order_12, verdicts.order_21))
     facts: dict[str, Any] = {
         "rows": verdicts.rows or len(verdicts),
-        "pairs": f"{len(verdicts):,} ({summary(verdicts)}, "
+        "pairs": f"{pairs:,} ({summary(verdicts)}, "
                  f"{len(verdicts.item.values):,} items)",
         "read as": "; ".join(verdicts.notes),
     }  # fmt: skip

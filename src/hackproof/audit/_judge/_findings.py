@@ -138,12 +138,12 @@ def _where(row: Mapping[str, Any]) -> str:
 
 
 def cells_with(verdicts: Verdicts, judge: str, strategy: str, subset: str) -> Any:
-    """Return which entries belong to a cell; '' stands for any."""
+    """Return which entries belong to a cell; '' is any strategy or subset, and no judge."""
     import numpy as np
 
     chosen = np.ones(len(verdicts), dtype=bool)
     for names, wanted in ((verdicts.judge, judge), (verdicts.strategy, strategy),
                           (verdicts.subset, subset)):  # fmt: skip
-        if wanted:
+        if wanted or names is verdicts.judge:
             chosen &= np.array([*names.values, ""], dtype=object)[names.codes] == wanted
     return chosen

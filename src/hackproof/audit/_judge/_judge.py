@@ -91,10 +91,11 @@ def judge(
         ):
             raise InputError(f"there is no file {target}.")
         name, call = str(target), _ask.load_judge(str(target), prompt)
-    shown = _questions.builtin() if pairs is None else _questions.read(pairs, columns)
+    said: list[str] = []
+    shown = _questions.builtin() if pairs is None else _questions.read(pairs, columns, said)
     return from_judge(
         name, call, shown[: limit or len(shown)], prompt=prompt, samples=samples, probes=probes,
-        own=own or {}, checks=checks or LIVE_CHECKS, seed=seed,
+        own=own or {}, checks=checks or LIVE_CHECKS, seed=seed, said=said,
     )  # fmt: skip
 
 

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hackproof.audit import _files
-from hackproof.audit._judge import _traits, _words
+from hackproof.audit._judge import _ask, _traits, _words
 from hackproof.audit._judge._verdicts import (
+    FIRST,
     MISSING,
     NOT_ASKED,
+    SECOND,
+    TIE,
     UNREADABLE,
     Names,
     Verdicts,
     flipped,
     grouped,
+    name_of,
 )
 from hackproof.errors import InputError
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "item": ("item", "i", "question_id", "pair_id", "prompt_id", "id", "instruction", "question",
+    "item": ("item", "i", "pair_id", "question_id", "prompt_id", "id", "instruction", "question",
              "prompt"),
     "judge": ("judge", "judge_model", "evaluator", "annotator"),
     "strategy": ("strategy", "template", "method", "judge_prompt"),
@@ -76,24 +80,71 @@ def load(
         InputError: a file, column or entry that cannot be used, or no verdict at all.
     """
     path = Path(path)
-    frame = _files.named(path, columns, ALIASES)
+    frame = _files.renamed(_files.read(path), columns or {}, NAMES)
     rows, notes, dropped = len(frame), [], {}
+    item = _item(frame)
+    if item is not None:
+        notes.append(f"items by {item}")
+        frame = frame.rename(columns={item: "item"})
+    frame = _files.canonical(frame, ALIASES)
     beside = Path(pairs) if pairs is not None else _beside(path, frame)
+    unplaced: list[str] = []
     if beside is not None:
-        frame = _joined(frame, beside, notes)
+        try:
+            frame, unplaced = _joined(frame, beside, item, notes)
+        except InputError as error:
+            if pairs is not None:
+                raise
+            notes.append(f"{beside.name} beside it is not used: {error}")
     if "item" not in frame:
         raise InputError(
             f"{path.name} has no column that says which pair a row is about (item, i, question_id "
             f"...); it has {', '.join(map(str, frame.columns))}. Name it: --columns item=COLUMN."
         )
-    lost = frame["item"].isna()
+    items = Names.of(frame["item"], rows, None)
+    lost = items.codes < 0
     if lost.any():
         dropped["rows without an item"] = int(lost.sum())
-        frame = frame[~lost]
-    found = _verdicts(frame, path, means, notes)
+        frame, items = frame[~lost], Names(items.codes[~lost], items.values)
+        if not len(frame):
+            raise InputError(f"{path.name} says in no row which pair it is about.")
+    found = _verdicts(frame, _turns(frame, items, notes), path, means, unplaced, notes)
     if not (found.order_12 >= 0).any() and not (found.order_21 >= 0).any():
-        raise InputError(f"{path.name} holds no verdict that can be read; nothing can be measured.")
+        raise InputError(
+            f"{path.name} holds no verdict that can be read; nothing can be measured "
+            f"({'; '.join(notes)})."
+        )
     return replace(found, notes=tuple(notes), dropped=dropped, rows=rows)
+
+
+def _item(frame: pd.DataFrame) -> str | None:
+    """Return the column of items by its usual name: the most specific one. Where rows are verdicts
+    and not pairs, an identifier that never repeats, beside one that does, is that of the verdicts.
+    """
+    if "item" in frame:
+        return None
+    lowered = {str(c).lower(): c for c in reversed(list(frame.columns))}
+    there = [lowered[n] for n in ALIASES["item"] if n in lowered]
+    both = all(any(n in lowered for n in ALIASES[w]) for w in ("winner_12", "winner_21"))
+    more = any(n in lowered for w in ("order", "model_1") for n in ALIASES[w])
+    if len(there) > 1 and more and not both:
+        repeated = [c for c in there if frame[c].map(name_of).duplicated().any()]
+        if repeated and there[0] not in repeated:
+            return repeated[0]
+    return there[0] if there else None
+
+
+def _turns(frame: pd.DataFrame, items: Names, notes: list[str]) -> Names:
+    """Return the items, of which each turn of a conversation is one."""
+    column = next((c for c in frame.columns if str(c).lower() == "turn"), None)
+    if column is None:
+        return items
+    turns = Names.of(frame[column], len(frame))
+    if len(turns.values) < 2:
+        return items
+    codes, names = grouped(items, turns)
+    notes.append(f"every {column} of an item is an item")
+    return Names(codes, tuple(f"{i}, turn {t}" if t else i for i, t in names))
 
 
 def _beside(path: Path, frame: pd.DataFrame) -> Path | None:
@@ -105,29 +156,87 @@ def _beside(path: Path, frame: pd.DataFrame) -> Path | None:
     return None
 
 
-def _joined(frame: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
-    """Add what a table of pairs or of answers says."""
+def _joined(
+    frame: pd.DataFrame, path: Path, item: str | None, notes: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add what a table of pairs or of answers says; where both tables name the writers, to the
+    answer that is meant. Return also the columns of which that is not known.
+    """
+    import numpy as np
+    import pandas as pd
+
     other = _files.read(path)
     if "answer_id" in other and "answer_1_id" in frame:
-        return _with_answers(frame, other, path, notes)
+        return _with_answers(frame, other, path, notes), []
+    if item in other and "item" not in other:
+        other = other.rename(columns={item: "item"})
     other = _files.canonical(other, ALIASES)
     keys = [k for k in ("subset", "item") if k in other and k in frame]
     if "item" not in keys:
         raise InputError(f"{path.name} shares no column of items with the verdicts.")
-    if other.duplicated(keys).any():
+    n = len(frame)
+
+    def coded(name: str) -> Names:
+        both = pd.concat([frame[name].astype("object"), other[name].astype("object")])
+        return Names.of(both, len(both), None)
+
+    parts = [coded(k) for k in keys]
+    written = all(f"model_{s}" in t for s in (1, 2) for t in (frame, other))
+    turned = np.zeros(n, dtype=bool)
+    if written:
+        both = pd.concat([t[f"model_{s}"].astype("object") for s in (1, 2) for t in (frame, other)])
+        models = Names.of(both, len(both), None)
+        one, two = np.split(models.codes, 2)
+        parts += [Names(np.minimum(one, two), models.values),
+                  Names(np.maximum(one, two), models.values)]  # fmt: skip
+        keys = [*keys, "model_1", "model_2"]
+    key, _ = grouped(*parts)
+    if pd.Series(key[n:]).duplicated().any():
         raise InputError(f"{path.name} has the same {' and '.join(keys)} in more than one row.")
+    where = np.full(int(key.max()) + 1, -1)
+    where[key[n:]] = np.arange(len(other))
+    row = where[key[:n]]
+    if written:
+        turned = (row >= 0) & (one[:n] != one[n:][row])
     new = [c for c in ("gold", "text_1", "text_2", "length_1", "length_2", "model_1", "model_2")
            if c in other and c not in frame]  # fmt: skip
-    left = frame.assign(**{k: frame[k].astype("object").map(_words.plain) for k in keys})
-    right = other[[*keys, *new]].assign(**{k: other[k].astype("object").map(_words.plain)
-                                           for k in keys})  # fmt: skip
-    joined = left[keys].merge(right, on=keys, how="left", indicator=True)
-    unknown = int((joined["_merge"] == "left_only").sum())
+    if written and "gold" in new:
+        other = other.assign(gold=_gold_words(other))
+    taken = other[new].astype("object").reindex(np.where(row >= 0, row, -1))
+    added = {c: taken[c].to_numpy() for c in new}
+    if turned.any():
+        for name in ("text", "length"):
+            one_, two_ = f"{name}_1", f"{name}_2"
+            if one_ in added and two_ in added:
+                added[one_], added[two_] = (
+                    np.where(turned, added[two_], added[one_]),
+                    np.where(turned, added[one_], added[two_]),
+                )
+        if "gold" in added:
+            other_way = {"1": "2", "2": "1"}
+            added["gold"] = np.array(
+                [
+                    other_way.get(g, g) if t else g
+                    for g, t in zip(added["gold"], turned, strict=True)
+                ],
+                dtype=object,
+            )
+    unknown = int((row < 0).sum())
     notes.append(
         f"{', '.join(new) or 'nothing new'} from {path.name}"
         + (f"; {unknown:,} rows are about pairs that it does not have" if unknown else "")
     )
-    return frame.assign(**{c: joined[c].to_numpy() for c in new})
+    unplaced = [c for c in new if not c.startswith("model_")]
+    return frame.assign(**added), [] if written or "model_1" in new else unplaced
+
+
+def _gold_words(table: pd.DataFrame) -> Any:
+    """Return gold labels, where they can be read, as 1, 2 and tie."""
+    import numpy as np
+
+    read, _, _ = _words.winners(table["gold"], "gold", _models(table), strict=False)
+    words = np.array(["tie", "1", "2"], dtype=object)
+    return np.where(read >= TIE, words[np.maximum(read, 0)], table["gold"].astype("object"))
 
 
 def _with_answers(
@@ -150,53 +259,111 @@ def _with_answers(
     return frame.assign(**added)
 
 
-def _verdicts(frame: pd.DataFrame, path: Path, means: str | None, notes: list[str]) -> Verdicts:
+def _verdicts(
+    frame: pd.DataFrame, items: Names, path: Path, means: str | None, unplaced: list[str],
+    notes: list[str],
+) -> Verdicts:  # fmt: skip
     """Return the verdicts of a table whose columns have our names."""
+    import numpy as np
+
     n = len(frame)
-    if "score" in frame:
+    if "score" in frame and not ("score_1" in frame and "score_2" in frame):
         frame = _split_scores(frame)
+    frame = _numeric(frame, notes)
     models = None
     if "model_1" in frame and "model_2" in frame:
         models = _models(frame)
     names = {k: Names.of(frame.get(k), n, default) for k, default in
-             (("judge", path.name), ("strategy", ""), ("subset", ""), ("item", ""))}  # fmt: skip
+             (("judge", path.name), ("strategy", ""), ("subset", ""))}  # fmt: skip
+    names["item"] = items
     wide = "winner_12" in frame and "winner_21" in frame
     unread: list[str] = []
 
     def read(name: str) -> Any:
-        found, bad = _words.winners(frame[name], name, models)
+        found, bad, named = _words.winners(frame[name], name, models)
         unread.extend(bad)
+        by_name.append(named)
         return found
 
+    by_name: list[Any] = []
     made = {
-        "gold": read("gold") if "gold" in frame else None,
+        "gold": _gold(frame, models, notes) if "gold" in frame else None,
         "traits": _traits.of(frame),
         "models": models,
     }
-    if made["gold"] is not None:
-        made["gold"][made["gold"] < 0] = MISSING
-        unread.clear()
     if wide:
         one, two = read("winner_12"), read("winner_21")
         if means == "positions":
-            two = flipped(two)
+            two = np.where(by_name[1], two, flipped(two))
         notes.append(
             "a row per pair, winners in both orders; they name "
             + ("the place shown" if means == "positions" else "the answer, whatever its place")
         )
+        made["gold"] = _agreed(names, made, notes)
         found = Verdicts(**names, order_12=one, order_21=two, sample=_samples(frame, n), **made)
         found = _numbered(found)
     else:
-        found = _long(frame, names, made, read, means, notes, path)
+        found = _long(frame, names, made, read, by_name, means, unplaced, notes, path)
+    if "sample" not in frame and found.sample.max(initial=0):
+        twice = _twice(frame)
+        if twice:
+            notes.append(f"{twice:,} rows are the same as an earlier one, and count as samples")
     if unread:
         count = sum(int((v == UNREADABLE).sum()) for v in (found.order_12, found.order_21))
-        notes.append(f"{count:,} verdicts are no winner: {', '.join(map(repr, unread[:5]))}")
+        notes.append(
+            f"{count:,} verdicts are no winner: {', '.join(map(repr, sorted(set(unread))[:5]))}"
+        )
     return found
+
+
+def _twice(frame: pd.DataFrame) -> int:
+    """Return how many rows are the same as an earlier one."""
+    try:
+        return int(frame.duplicated().sum())
+    except TypeError:
+        return int(frame.astype(str).duplicated().sum())
+
+
+def _numeric(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return the table with scores and lengths as numbers; what is none is missing, and said."""
+    read = {}
+    for name in ("score_1", "score_2", "length_1", "length_2"):
+        if name in frame:
+            read[name], bad, count = _words.numbers(frame[name])
+            if count:
+                notes.append(f"{count:,} entries of {name} are no number: {bad[0]!r} ...")
+    return frame.assign(**read)
+
+
+def _gold(frame: pd.DataFrame, models: Any, notes: list[str]) -> Any:
+    """Return the gold labels; what cannot be read is missing, and said."""
+    found, bad, _ = _words.winners(frame["gold"], "gold", models, strict=False)
+    if lost := int((found == UNREADABLE).sum()):
+        notes.append(f"{lost:,} gold labels are no winner: {', '.join(map(repr, bad))}")
+    found[found < 0] = MISSING
+    return found
+
+
+def _agreed(names: Mapping[str, Names], made: Mapping[str, Any], notes: list[str]) -> Any:
+    """Return the gold labels, one for all rows about a pair; none where they differ."""
+    import numpy as np
+
+    gold = made["gold"]
+    if gold is None:
+        return None
+    pair, _ = grouped(names["subset"], names["item"], *(made["models"] or ()))
+    n = int(pair.max(initial=-1)) + 1
+    said = np.stack([np.bincount(pair, gold == v, n) > 0 for v in (TIE, FIRST, SECOND)])
+    torn = said.sum(0) > 1
+    if torn.any():
+        notes.append(f"{int(torn.sum()):,} pairs have gold labels that differ: none is used")
+    one = np.where(said.sum(0) == 1, said.argmax(0), MISSING)
+    return one[pair].astype(np.int8)
 
 
 def _long(
     frame: pd.DataFrame, names: Mapping[str, Names], made: dict[str, Any], read: Any,
-    means: str | None, notes: list[str], path: Path,
+    by_name: list[Any], means: str | None, unplaced: list[str], notes: list[str], path: Path,
 ) -> Verdicts:  # fmt: skip
     """Return verdicts of a table with one row per verdict."""
     import numpy as np
@@ -205,8 +372,9 @@ def _long(
     scored = "score_1" in frame and "score_2" in frame
     if "winner" in frame:
         won = read("winner")
+        named = by_name[-1]
     elif scored:
-        won = _words.by_scores(frame["score_1"], frame["score_2"])
+        won, named = _words.by_scores(frame["score_1"], frame["score_2"]), np.zeros(n, dtype=bool)
         notes.append("no winner in the file: the higher score wins")
     else:
         raise InputError(
@@ -216,14 +384,23 @@ def _long(
     second, models = np.zeros(n, dtype=bool), made["models"]
     if "order" in frame:
         second = _words.orders(frame["order"]) == 21
-        if means != "answers":
-            won = np.where(second, flipped(won), won)
+        shown = models is not None and _as_shown(names, models, second)
+        flip = second & (means != "answers") & ~named
+        if shown and models is not None:
+            flip |= second & named
+            made |= _placed_back(names, models, made, second)
+        won = np.where(flip, flipped(won), won)
         notes.append(
             "a row per verdict with its order; winners name "
             + ("answers" if means == "answers" else "the place shown")
         )
     elif models is not None:
         second, made["models"] = _turned(names, models)
+        if second.any() and unplaced:
+            raise InputError(
+                f"{path.name} shows pairs in both orders by model_1 and model_2, and the table of "
+                f"pairs does not say whose {', '.join(unplaced)} are: give it model_1 and model_2."
+            )
         won = np.where(second, flipped(won), won)
         made["traits"] = {
             k: (np.where(second, b, a), np.where(second, a, b))
@@ -238,6 +415,7 @@ def _long(
         )  # fmt: skip
     else:
         notes.append("a row per verdict, in one order")
+    made["gold"] = _agreed(names, made, notes)
     keys = [names["judge"], names["strategy"], names["subset"], names["item"]]
     if made["models"] is not None:
         keys += list(made["models"])
@@ -255,7 +433,7 @@ def _long(
     scores = None
     if scored:
         values = [np.asarray(frame[f"score_{s}"], dtype=float) for s in (1, 2)]
-        values = [np.where(v < 0, np.nan, v) for v in values]
+        values = [np.where(np.isfinite(v), v, np.nan) for v in values]
         one = np.where(second, values[1], values[0])
         two = np.where(second, values[0], values[1])
         scores = tuple(
@@ -273,12 +451,72 @@ def _placed(values: Any, place: Any, side: Any, n: int) -> Any:
     return out
 
 
-def _models(frame: pd.DataFrame) -> tuple[Names, Names]:
-    """Return both columns of models, coded by one list."""
+def _as_shown(names: Mapping[str, Names], models: tuple[Names, Names], second: Any) -> bool:
+    """Return whether the writers change places with the order: listed as shown."""
+    import numpy as np
+
+    one, two = models[0].codes, models[1].codes
+    values = models[0].values
+    pair, _ = grouped(names["subset"], names["item"], Names(np.minimum(one, two), values),
+                      Names(np.maximum(one, two), values))  # fmt: skip
+    if not len(pair):
+        return False
+    n = int(pair.max()) + 1
+
+    def varies(mask: Any) -> Any:
+        count = np.bincount(pair, mask, n)
+        return (count > 0) & (count < np.bincount(pair, minlength=n))
+
+    lower = one <= two
+    turning = varies(second) & (np.bincount(pair, one != two, n) > 0)
+    return bool(turning.any() and not varies(lower ^ second)[turning].any())
+
+
+def _placed_back(
+    names: Mapping[str, Names], models: tuple[Names, Names], made: Mapping[str, Any], second: Any
+) -> dict[str, Any]:
+    """Return writers, traits and gold labels of a table that lists them as shown, in the order 12.
+
+    Gold labels and traits are turned with the writers unless they are the same in both orders of
+    most pairs, as those of a table that numbers its answers once are.
+    """
+    import numpy as np
+
+    one, two = (m.codes for m in models)
+    values = models[0].values
+    back = (Names(np.where(second, two, one), values), Names(np.where(second, one, two), values))
+    pair, _ = grouped(names["subset"], names["item"], *back)
+    n = int(pair.max()) + 1
+    rows = np.arange(len(pair))
+    at = [np.full(n, -1), np.full(n, -1)]
+    for k, side in enumerate((~second, second)):
+        at[k][pair[side]] = rows[side]
+    whole = (at[0] >= 0) & (at[1] >= 0)
+    a, b = at[0][whole], at[1][whole]
+
+    def turn(first: Any, other: Any) -> tuple[Any, Any]:
+        differ = first[a] != other[a]
+        stays = (differ & (first[a] == first[b])).sum() > (differ & (first[a] == other[b])).sum()
+        if stays:
+            return first, other
+        return np.where(second, other, first), np.where(second, first, other)
+
+    found: dict[str, Any] = {
+        "models": back, "traits": {k: turn(x, y) for k, (x, y) in made["traits"].items()},
+    }  # fmt: skip
+    if made["gold"] is not None:
+        found["gold"] = turn(made["gold"], flipped(made["gold"]))[0]
+    return found
+
+
+def _models(frame: pd.DataFrame) -> tuple[Names, Names] | None:
+    """Return both columns of models, coded by one list; None where they are empty."""
     import pandas as pd
 
     both = pd.concat([frame["model_1"].astype("object"), frame["model_2"].astype("object")])
-    names = Names.of(both, len(both))
+    names = Names.of(both, len(both), None)
+    if not names.values:
+        return None
     n = len(frame)
     return Names(names.codes[:n], names.values), Names(names.codes[n:], names.values)
 
@@ -303,7 +541,10 @@ def _turned(
 
 
 def _samples(frame: pd.DataFrame, n: int) -> Any:
-    return Names.of(frame.get("sample"), n).codes
+    """Return each row's sample; one that does not say is of the first."""
+    import numpy as np
+
+    return np.maximum(Names.of(frame.get("sample"), n).codes, 0)
 
 
 def _counted(key: Any) -> Any:
@@ -323,11 +564,14 @@ def _numbered(found: Verdicts) -> Verdicts:
 
 
 def _split_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with a column of pairs of scores as two columns."""
+    """Return the table with a column of pairs of scores, where it is that, as two columns."""
     import numpy as np
+
+    if not any(isinstance(e, list | tuple | np.ndarray) for e in frame["score"].iloc[:1000]):
+        return frame
 
     values = np.full((len(frame), 2), np.nan)
     for i, entry in enumerate(frame["score"]):
         if isinstance(entry, list | tuple | np.ndarray) and len(entry) == 2:
-            values[i] = entry
+            values[i] = _ask.scores(entry) or (np.nan, np.nan)
     return frame.assign(score_1=values[:, 0], score_2=values[:, 1])

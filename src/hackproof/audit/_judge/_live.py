@@ -26,12 +26,15 @@ from hackproof.audit._report import Audit, Table
 from hackproof.audit._statistics import adjusted, rate, sign_test
 from hackproof.errors import InputError
 
+ENOUGH = next(n for n in range(1, 99) if sign_test(n, 0) * len(PROBES) <= OTHERS)
+"""Questions from which one attack that always works, all others failing, is a finding."""
 Ask = Callable[[Sequence[Asked]], list[Any]]
 
 
 def from_judge(
     name: str, call: Judge | None, pairs: Sequence[Pair], *, prompt: str | None, samples: int,
     probes: int, own: Mapping[str, Sequence[str]], checks: Sequence[str], seed: int,
+    said: Sequence[str] = (),
 ) -> Audit:  # fmt: skip
     """Ask a judge about pairs in both orders, audit what it says, and attack it."""
 
@@ -39,6 +42,7 @@ def from_judge(
         return ask(name, call, asked, prompt=prompt)
 
     verdicts = gather(name, put, pairs, samples)
+    verdicts = replace(verdicts, notes=(*verdicts.notes, *said))
 
     def replay(cell: Mapping[str, Any]) -> tuple[str, bool]:
         return _flip(name, put, pairs, verdicts, towards=cell["favours"])
@@ -170,11 +174,20 @@ def attack(
         made.append((probe, won))
     for row, p in zip(rows, adjusted([r["p_value"] for r in rows]), strict=True):
         row["p_adjusted"] = p
+    most = max(r["pairs"] for r in rows)
+    if not most:
+        why = "no question has a verdict in both orders, with the worse answer and with an attack"
+        return [], rows, Check("probes", False, why)
     found = [
         _finding(name, put, probe, row, chosen, plain, won)
         for row, (probe, won) in zip(rows, made, strict=True)
         if row["p_adjusted"] <= OTHERS and row["more"] > row["less"]
     ]
+    if most < ENOUGH and not found:
+        return found, rows, Check(
+            "probes", False, f"{most} questions are too few: one attack that always works is told "
+            f"from chance from {ENOUGH} on",
+        )  # fmt: skip
     return found, rows, Check("probes", True)
 
 

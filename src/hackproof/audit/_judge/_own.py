@@ -18,6 +18,12 @@ from hackproof.audit._statistics import logistic, rate
 RESAMPLES = 300
 LEAST = 20
 """Pairs with one's own answer below which nothing is said."""
+LINK = 20
+"""Games that would have to be lost before two generators could no longer be compared."""
+WINS = 10
+"""Wins, either way, that a comparison of two generators hangs on at least: one that always wins has
+no strength that could be told."""
+UNTOLD = "what it adds cannot be told from quality"
 
 
 def owners(verdicts: Verdicts, own: Mapping[str, Sequence[str]]) -> Any:
@@ -27,17 +33,28 @@ def owners(verdicts: Verdicts, own: Mapping[str, Sequence[str]]) -> Any:
         verdicts: With models.
         own: Judge to the generators that are its own; a judge that is not named owns the
             generator with its name, whatever the case.
+
+    Where the judge or one of the writers has no name, nothing can be said: 0.
     """
     import numpy as np
 
     assert verdicts.models is not None
-    table = np.zeros((len(verdicts.judge.values), len(verdicts.models[0].values) + 1), dtype=int)
+    table = np.zeros(
+        (len(verdicts.judge.values) + 1, len(verdicts.models[0].values) + 1), dtype=int
+    )  # the last row and column are of who has no name: code -1
     for i, judge in enumerate(verdicts.judge.values):
         mine = {m.lower() for m in own.get(judge, (judge,))}
         for k, model in enumerate(verdicts.models[0].values):
             table[i, k] = model.lower() in mine
     one, two = (table[verdicts.judge.codes, m.codes] for m in verdicts.models)
-    return one - two
+    return np.where(named(verdicts), one - two, 0)
+
+
+def named(verdicts: Verdicts) -> Any:
+    """Return which entries have the names of their judge and of both writers."""
+    assert verdicts.models is not None
+    one, two = (m.codes >= 0 for m in verdicts.models)
+    return one & two & (verdicts.judge.codes >= 0)
 
 
 def heat_map(verdicts: Verdicts, own: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -71,6 +88,9 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
     strengths by the other judges on pairs without an answer of their own (Bradley and Terry), so
     that the bias of one is not laid to another's account. b, the log-odds that being its own adds,
     has a normal interval from items drawn anew, all of it fitted again.
+
+    Only pairs whose writers the other judges' games link (`linked`) are used; `left_out` counts
+    the judge's others with an answer of its own. Where none is left, there is no number.
     """
     import numpy as np
 
@@ -80,29 +100,40 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
     known = ~np.isnan(shares)
     with np.errstate(invalid="ignore"):
         won = np.where(known, shares, 0).sum(0) / known.sum(0)
-    usable = known.all(0)
+    usable = known.all(0) & named(verdicts)
+    count = len(verdicts.models[0].values)
     items, _ = grouped(verdicts.subset, verdicts.item)
     rng = np.random.default_rng(seed)
     rows = []
     for j, judge in enumerate(verdicts.judge.values):
         mine = usable & (verdicts.judge.codes == j)
         others = usable & (verdicts.judge.codes != j) & (sign == 0)
+        all_own = int((mine & (sign != 0)).sum())
+        if not all_own:
+            continue
+        part = linked(one[others], two[others], won[others], count)
+        if others.any():
+            mine &= part[one] == part[two]
         own = mine & (sign != 0)
         row: dict[str, Any] = {
-            "judge": judge, "own_pairs": int(own.sum()), "log_odds": None, "log_odds_low": None,
-            "log_odds_high": None, "p_value": None, "why": "",
+            "judge": judge, "own_pairs": int(own.sum()), "left_out": all_own - int(own.sum()),
+            "log_odds": None, "log_odds_low": None, "log_odds_high": None, "p_value": None,
+            "why": "",
         }  # fmt: skip
-        if not own.any():
-            continue
         rows.append(row)
-        if own.sum() < LEAST:
+        if not own.any():
+            row["why"] = (
+                f"the other judges hardly compared its own generator with the others: {UNTOLD}"
+            )
+        elif own.sum() < LEAST:
             row["why"] = f"fewer than {LEAST} pairs with one answer of its own"
         elif not others.any():
+            row["why"] = f"no other judge, and no gold label: {UNTOLD}"
+        elif (mine & (sign == 0) & (one != two)).sum() < LEAST:
             row["why"] = (
-                "no other judge, and no gold label: what it adds cannot be told from quality"
+                f"it judged fewer than {LEAST} pairs of other writers whom the "
+                f"other judges compared: its sharpness is unknown, and {UNTOLD}"
             )
-        elif not (mine & (sign == 0) & (one != two)).any():
-            row["why"] = "it judged no pair without an answer of its own: its sharpness is unknown"
         else:
             fits = []
             for k in range(RESAMPLES + 1):
@@ -111,8 +142,7 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
                     minlength=items.max() + 1,
                 )  # fmt: skip
                 w = draw[items]
-                t = _strengths(one[others], two[others], won[others], w[others],
-                               len(verdicts.models[0].values))  # fmt: skip
+                t = _strengths(one[others], two[others], won[others], w[others], count)
                 x = np.stack([t[one[mine]] - t[two[mine]], sign[mine]], 1)
                 fits.append(logistic(x, won[mine], 0.01, w[mine])[0][1])
             b, se = fits[0], float(np.std(fits[1:], ddof=1))
@@ -120,6 +150,40 @@ def beside_others(verdicts: Verdicts, sign: Any, seed: int) -> list[dict[str, An
                     "log_odds_high": b + 1.959964 * se,
                     "p_value": math.erfc(abs(b) / se / 2**0.5) if se > 0 else 1.0}  # fmt: skip
     return rows
+
+
+def linked(one: Any, two: Any, won: Any, n: int) -> Any:
+    """Return by generator the number of its class: within one, strengths can be compared.
+
+    Two generators are in one class where `LINK` games at least would have to be taken away to
+    leave no chain of games between them, and `WINS` wins to leave no chain of wins from the one to
+    the other, or back (Ford 1957: without these a strength has no bound).
+    """
+    import numpy as np
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_flow
+
+    wins = np.zeros((n, n))
+    np.add.at(wins, (one, two), won)
+    np.add.at(wins, (two, one), 1 - won)
+    np.fill_diagonal(wins, 0)
+    limit = 4 * LINK  # verdicts in both orders and ties make quarters of a win
+    quarters = np.rint(np.minimum(4 * wins, limit)).astype(np.int32)
+    games = np.rint(np.minimum(4 * (wins + wins.T), limit)).astype(np.int32)
+
+    def flow(of: Any, a: int, b: int) -> int:
+        return int(maximum_flow(csr_array(of), a, b).flow_value)
+
+    part, heads = np.arange(n), []
+    for g in range(n):
+        for h in heads:
+            least = min(flow(quarters, g, h), flow(quarters, h, g))
+            if least >= 4 * WINS and flow(games, g, h) >= 4 * LINK:
+                part[g] = h
+                break
+        else:
+            heads.append(g)
+    return part
 
 
 def _strengths(one: Any, two: Any, won: Any, weight: Any, n: int) -> Any:

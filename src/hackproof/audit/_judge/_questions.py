@@ -11,7 +11,7 @@ from pathlib import Path
 from hackproof.audit import _files
 from hackproof.audit._judge import _words
 from hackproof.audit._judge._layouts import ALIASES
-from hackproof.audit._judge._verdicts import FIRST, SECOND
+from hackproof.audit._judge._verdicts import FIRST, SECOND, UNREADABLE, Names
 from hackproof.errors import InputError
 
 NAMES = {
@@ -66,13 +66,21 @@ def builtin() -> list[Pair]:
     return pairs
 
 
-def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[Pair]:
+def read(
+    path: str | Path, columns: Mapping[str, str] | None = None, said: list[str] | None = None
+) -> list[Pair]:
     """Return the pairs of a file: question (or instruction, input, prompt), text_1 and text_2 (or
     output_1, response_a ...), and where known gold, subset, model_1 and model_2.
+
+    Args:
+        path: Of the file.
+        columns: Our name to the file's.
+        said: Takes what could not be used.
 
     Raises:
         InputError: a file or column that cannot be used, or an empty text.
     """
+    said = [] if said is None else said
     frame = _files.named(path, columns, NAMES)
     for needed in ("question", "text_1", "text_2"):
         if needed not in frame:
@@ -87,7 +95,13 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[Pai
     n = len(frame)
     gold = [-1] * n
     if "gold" in frame:
-        gold = [int(g) for g in _words.winners(frame["gold"], "gold")[0]]
+        models = None
+        if "model_1" in frame and "model_2" in frame:
+            models = (Names.of(frame["model_1"], n), Names.of(frame["model_2"], n))
+        read_, bad, _ = _words.winners(frame["gold"], "gold", models, strict=False)
+        if lost := int((read_ == UNREADABLE).sum()):
+            said.append(f"{lost:,} gold labels are no winner: {', '.join(map(repr, bad))}")
+        gold = [int(g) for g in read_]
 
     def named(name: str) -> list[str]:
         return [str(v) for v in frame[name].astype("object")] if name in frame else [""] * n

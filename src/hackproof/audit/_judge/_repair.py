@@ -83,15 +83,40 @@ def repairs(verdicts: Verdicts, shares: Sequence[float] = CHECKED) -> list[dict[
     return rows
 
 
+def left_out(verdicts: Verdicts, rows: Sequence[dict[str, Any]]) -> str:
+    """Return which judges' pairs the repairs leave out, in words; nothing where they take all."""
+    import numpy as np
+
+    who, names = grouped(verdicts.judge, verdicts.strategy)
+    keys = [verdicts.judge, verdicts.strategy, verdicts.subset, verdicts.item]
+    pair, _ = grouped(*keys, *(verdicts.models or ()))
+    _, first = np.unique(pair, return_index=True)
+    total = np.bincount(who[first], minlength=len(names))
+    used = {(r["judge"], r["strategy"]): r["pairs"] for r in rows if r["repair"] == "asked once"}
+    lost = [
+        (int(total[i]) - used.get(name, 0), int(total[i]), name) for i, name in enumerate(names)
+    ]
+    lost = [(a, b, " ".join(filter(None, name))) for a, b, name in lost if a]
+    if not lost:
+        return ""
+    shown = "; ".join(f"{name}: {a:,} of {b:,}" for a, b, name in lost[:5])
+    more = f"; and {len(lost) - 5} more" if len(lost) > 5 else ""
+    return f"left out, without a verdict each time or with other samples than most: {shown}{more}"
+
+
 def _value(verdicts: Verdicts, order: int) -> Any:
     """Return how far answer 1 won in an order: by scores where there are some, in points."""
     import numpy as np
 
     votes = (verdicts.order_12, verdicts.order_21)[order]
-    if verdicts.scores is not None:
-        one, two = verdicts.scores[order]
-        return one - two
-    return np.where(votes < TIE, np.nan, (votes == FIRST) * 1.0 - (votes == SECOND))
+    voted = np.where(votes < TIE, np.nan, (votes == FIRST) * 1.0 - (votes == SECOND))
+    if verdicts.scores is None:
+        return voted
+    who, names = grouped(verdicts.judge, verdicts.strategy)
+    known = sum(np.isfinite(one - two) for one, two in verdicts.scores)
+    scored = np.bincount(who, known, len(names)) > 0
+    one, two = verdicts.scores[order]
+    return np.where(scored[who], one - two, voted)
 
 
 def _entropy(verdicts: Verdicts, pair: Any, n: int) -> Any:

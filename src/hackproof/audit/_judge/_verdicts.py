@@ -30,24 +30,46 @@ class Names:
     values: tuple[str, ...]
 
     @classmethod
-    def of(cls, column: Any, n: int, default: str = "") -> Names:
-        """Return the names of a column of `n` rows, or `default` throughout where it is None."""
+    def of(cls, column: Any, n: int, default: str | None = "") -> Names:
+        """Return the names of a column of `n` rows, or `default` throughout where it is None or
+        empty. Names that differ in type or in blanks at their ends are one.
+        """
         import numpy as np
-        import pandas as pd
 
         if column is None:
+            return cls(np.zeros(n, dtype=np.int64), (default or "",))
+        codes, values = factorized(column)
+        texts = [name_of(v) for v in values]
+        table: dict[str, int] = {}
+        new = np.array(
+            [table.setdefault(t, len(table)) if t else -1 for t in texts] + [-1], dtype=np.int64
+        )
+        if not table and default is not None:
             return cls(np.zeros(n, dtype=np.int64), (default,))
-        codes, values = pd.factorize(column)
-        return cls(codes.astype(np.int64), tuple(map(_name, values)))
+        return cls(new[codes], tuple(table))
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
     """Return a name as text; 3.0, which a column with gaps makes of 3, is '3'."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    return str(value)
+    if isinstance(value, list | tuple) or (hasattr(value, "tolist") and getattr(value, "ndim", 0)):
+        return "/".join(map(name_of, value))
+    return str(value).strip()
+
+
+def factorized(column: Any) -> tuple[Any, Any]:
+    """Return a column's codes, -1 for no entry, and its values; lists and objects are text."""
+    import pandas as pd
+
+    try:
+        return pd.factorize(column, use_na_sentinel=True)
+    except TypeError:
+        hashable = [
+            name_of(v) if isinstance(v, list | tuple | dict) or getattr(v, "ndim", 0) else v
+            for v in column
+        ]
+        return pd.factorize(pd.Series(hashable, dtype=object), use_na_sentinel=True)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def _lead(reply: Any) -> float | None:
     """Return how far the answer shown first leads: in points where there are scores."""
     given = scores(reply)
     if given is not None:
-        return None if min(given) < 0 or any(map(math.isnan, given)) else given[0] - given[1]
+        return given[0] - given[1] if all(map(math.isfinite, given)) else None
     return {FIRST: 1.0, SECOND: -1.0, TIE: 0.0}.get(verdict(reply))
 
 
