@@ -182,7 +182,7 @@ def _joined(
 
     parts = [coded(k) for k in keys]
     written = all(f"model_{s}" in t for s in (1, 2) for t in (frame, other))
-    turned = np.zeros(n, dtype=bool)
+    one = np.empty(0, dtype=np.int64)
     if written:
         both = pd.concat([t[f"model_{s}"].astype("object") for s in (1, 2) for t in (frame, other)])
         models = Names.of(both, len(both), None)
@@ -196,8 +196,7 @@ def _joined(
     where = np.full(int(key.max()) + 1, -1)
     where[key[n:]] = np.arange(len(other))
     row = where[key[:n]]
-    if written:
-        turned = (row >= 0) & (one[:n] != one[n:][row])
+    turned = (row >= 0) & (one[:n] != one[n:][row]) if written else np.zeros(n, dtype=bool)
     new = [c for c in ("gold", "text_1", "text_2", "length_1", "length_2", "model_1", "model_2")
            if c in other and c not in frame]  # fmt: skip
     if written and "gold" in new:

@@ -53,8 +53,9 @@ def name_of(value: Any) -> str:
     """Return a name as text; 3.0, which a column with gaps makes of 3, is '3'."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    parts: Any = value
     if isinstance(value, list | tuple) or (hasattr(value, "tolist") and getattr(value, "ndim", 0)):
-        return "/".join(map(name_of, value))
+        return "/".join(map(name_of, parts))
     return str(value).strip()
 
 
