@@ -3,7 +3,8 @@
     python benchmarks/inoculation_map.py results/inoculation-2025
 
 Means over pretrained organisms with 95% intervals (Student), as Markdown: misalignment at every
-point of the grid and what inoculation does there; models beside Bayes' rule; what chat RLHF leaves.
+point of the grid and what inoculation does there; each statistic of the corpus averaged over the
+others, over the organisms that every arm has; models beside Bayes' rule; what chat RLHF leaves.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> None:
     frame = run.table("measurements").to_pandas()
     for end, title in (("", "from the start"), ("-matched", "from a matched start")):
         inoculation(frame, end, title)
+    factors(frame)
     evidence(frame)
     rlhf(frame)
     done = [c for c in run.info["cells"] if c["status"] == "done"]
@@ -56,6 +58,58 @@ def inoculation(frame: pd.DataFrame, end: str, title: str) -> None:
         line(*point, *map(shown, found.values()), shown(less), *map(shown, under),
              *map(shown, hacks), *(f"{next(iter(v.values())):.2f}" for v in said), len(less),
              outcome(frame, name, end))  # fmt: skip
+
+
+def factors(frame: pd.DataFrame) -> None:
+    """Print what inoculation does by one statistic at a time, both starts together."""
+    kinds = {
+        "inoculated - placebo": [("inoculated", 1, "default"), ("placebo", -1, "default")],
+        "inoculated, under it - base, under it": [("inoculated", 1, "permitted"),
+                                                  ("base", -1, "permitted")],
+        "inoculated, under it - placebo, bare": [("inoculated", 1, "permitted"),
+                                                 ("placebo", -1, "default")],
+    }  # fmt: skip
+    made = {kind: {p: _contrast(frame, p, parts) for p in points()}
+            for kind, parts in kinds.items()}  # fmt: skip
+    print("\n## By one statistic of the corpus, averaged over the others and over both starts")
+    head("statistic", "is", *kinds, "organisms")
+    for i, factor in enumerate(("informative", "common", "where")):
+        for level in dict.fromkeys(p[i] for p in points()):
+            found = [_mean([v for p, v in made[k].items() if p[i] == level]) for k in kinds]
+            if found[0]:
+                line(factor, level, *map(shown, found), len(found[0]))
+        one, *others = dict.fromkeys(p[i] for p in points())
+        for other in others:
+            found = []
+            for k in kinds:
+                a, b = (_mean([v for p, v in made[k].items() if p[i] == x]) for x in (other, one))
+                found.append({s: a[s] - b[s] for s in a if s in b})
+            if found[0]:
+                line(factor, f"{other} - {one}", *map(shown, found), len(found[0]))
+    found = [_mean(list(made[k].values())) for k in kinds]
+    line("all", "", *map(shown, found), len(found[0]))
+
+
+def _contrast(
+    frame: pd.DataFrame, point: tuple[str, str, str], parts: list[tuple[str, int, str]]
+) -> dict[int, float]:
+    """Return a sum of signed arms, seed by seed, averaged over both starts."""
+    starts = []
+    for end in ("", "-matched"):
+        found = [
+            {s: sign * v for s, v in last(
+                frame, f"{'-'.join(point)}-{arm}{end if arm != 'base' else ''}", "misalignment", c
+            ).items()}
+            for arm, sign, c in parts
+        ]  # fmt: skip
+        starts.append({s: sum(f[s] for f in found) for s in found[0] if all(s in f for f in found)})
+    return _mean(starts)
+
+
+def _mean(found: list[dict[int, float]]) -> dict[int, float]:
+    """Return the mean by seed, of the seeds that all have."""
+    seeds = set.intersection(*map(set, found)) if found else set()
+    return {s: sum(f[s] for f in found) / len(found) for s in sorted(seeds)}
 
 
 def evidence(frame: pd.DataFrame) -> None:
