@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hackproof.audit._judge._verdicts import (
-    Names,
-    flipped,
-    grouped,
-)
-
-if TYPE_CHECKING:
-    pass
+from hackproof.audit._judge._verdicts import Names, flipped, grouped
 
 
 def placed(values: Any, place: Any, side: Any, n: int) -> Any:
+    """Return the values of the rows of one side, by pair; NaN where a pair has no such row.
+
+    Args:
+        values: By row.
+        place: By row, the number of its pair.
+        side: By row, whether it is of this side.
+        n: Pairs.
+    """
     import numpy as np
 
     out = np.full(n, np.nan)
